@@ -1,0 +1,156 @@
+"""The wire protocol, version 1: this file is its specification.
+
+One ZeroMQ DEALER (client) talks to one ROUTER (server). Every message is a multipart:
+
+    [header: msgpack of one Struct below][raw buffer 0][raw buffer 1] ...
+
+    client                         server
+      Hello  ------------------------>
+             <------------------------  Warming*  (model still loading; say Hello again)
+             <------------------------  Welcome   (model, window, credits) or Refuse
+      Window ------------------------>            (one credit spent)
+             <------------------------  Chunk     (answers Window.sequence; the credit comes back)
+      Ping   ------------------------>
+             <------------------------  Pong      (also while the GPU works: it tells since when)
+      Bye    ------------------------>
+
+Raw buffers are C-contiguous little-endian pixels; nothing on the wire is ever decoded by a codec.
+`Limits` are checked against declared shapes before any array is made. A client never has more
+windows in flight than `Welcome.credits`; one that does is refused. Times are nanoseconds of the
+sender's monotonic clock and are never compared across hosts. Versions must be equal.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+PROTOCOL_VERSION = 1
+HEADER_LIMIT = 64 * 1024
+"""Bytes in a header, at most."""
+MAX_SIDE = 4096
+MAX_WINDOW_FRAMES = 129
+MAX_MESSAGE_BYTES = 512 * 1024 * 1024
+"""One message with all its buffers, at most; the sockets refuse longer ones before reading them."""
+
+RefuseCode = Literal["version", "busy", "shape", "order", "malformed", "failed"]
+
+
+class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=True):
+    """Base of all messages: immutable, named fields only, unknown fields refused."""
+
+
+class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a server renders, and in which windows.
+
+    A window has `length` frames (on the model's temporal grid), of which `overlap` repeat the
+    previous window's last ones. Frames are `width` x `height` RGB.
+    """
+
+    model: str
+    width: int
+    height: int
+    length: int
+    overlap: int
+
+    @property
+    def stride(self) -> int:
+        """New frames in every window but the first."""
+        return self.length - self.overlap
+
+
+class RenderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may change from window to window.
+
+    `strength` 0 is the game's frame, 1 the model's. `steps` is the number of denoising steps.
+    """
+
+    strength: float = 1.0
+    steps: int = 1
+    seed: int = 0
+
+
+class Hello(_Wire):
+    """First word of a client."""
+
+    version: int
+    client: str
+
+
+class Window(_Wire):
+    """A window of frames to render; buffer 0 is RGB (length, height, width, 3) u8.
+
+    `segment` rises at every cut; `start` is the first frame's place in its segment. `valid` frames
+    are real, the rest repeat the last one. `continues` says that the window before this one, one
+    stride earlier in the same segment, was sent too.
+    """
+
+    sequence: int
+    segment: int
+    start: int
+    valid: int
+    continues: bool
+    length: int
+    width: int
+    height: int
+    settings: RenderSettings
+
+
+class Ping(_Wire):
+    """Asks whether the server lives."""
+
+    t_ns: int
+
+
+class Bye(_Wire):
+    """Last word of a client."""
+
+
+class Warming(_Wire):
+    """The model is still loading; `detail` is for people."""
+
+    detail: str
+
+
+class Welcome(_Wire):
+    """The server will render for this client."""
+
+    version: int
+    server: str
+    spec: ModelSpec
+    credits: int
+
+
+class Refuse(_Wire):
+    """Why a message was not taken. `sequence` names the window, where it was one."""
+
+    code: RefuseCode
+    detail: str
+    sequence: int | None = None
+
+
+class Chunk(_Wire):
+    """A rendered window; buffer 0 is RGB (length, height, width, 3) u8. `stage_ms` by stage name."""
+
+    sequence: int
+    segment: int
+    start: int
+    valid: int
+    continues: bool
+    length: int
+    width: int
+    height: int
+    stage_ms: dict[str, float]
+
+
+class Pong(_Wire):
+    """The server lives. `rendering_ms` is how long the window in hand has taken so far, 0 if none."""
+
+    t_ns: int
+    queued: int
+    rendering_ms: float
+
+
+ClientMessage = Hello | Window | Ping | Bye
+ServerMessage = Warming | Welcome | Refuse | Chunk | Pong

@@ -1,0 +1,265 @@
+"""The server's end: a ROUTER loop that never renders, and one thread that does nothing else.
+
+Queues: jobs wait in one FIFO of at most `MAX_CLIENTS * CREDITS`, which credits cannot overfill;
+finished chunks wait for the loop in another of the same size. Nothing is dropped here.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, assert_never
+
+import zmq
+
+from bridge.codec import Pixels, ProtocolError, decode_client, encode
+from bridge.keys import BridgeError, secure_server
+from bridge.protocol import (
+    PROTOCOL_VERSION,
+    Bye,
+    Chunk,
+    Hello,
+    ModelSpec,
+    Ping,
+    Pong,
+    Refuse,
+    RefuseCode,
+    ServerMessage,
+    Warming,
+    Welcome,
+    Window,
+)
+from bridge.sockets import configure
+
+log = logging.getLogger(__name__)
+MAX_CLIENTS, CREDITS = 4, 2
+SILENCE_SECONDS = 10.0
+"""A client that says nothing for so long is forgotten; living ones ping twice a second."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What a backend gives for one window. `carry` goes back in with the window that continues it."""
+
+    pixels: Pixels
+    stage_ms: dict[str, float]
+    carry: object
+
+
+class Backend(Protocol):
+    """Renders windows, one at a time, always from the same thread."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model and its window."""
+        ...
+
+    def render(self, window: Window, pixels: Pixels, carry: object) -> Rendered:
+        """Renders `pixels`; `carry` is None, or what the window before returned if this one continues it."""
+        ...
+
+
+@dataclass
+class _Session:
+    """One client. Only the loop touches it, but for `carry`, which belongs to the render thread."""
+
+    seen: float
+    in_flight: int = 0
+    carry: object = None
+    carry_end: tuple[int, int] | None = None  # segment and start that `carry` leads up to
+
+
+@dataclass
+class _Counters:
+    """What happened, for the log at exit."""
+
+    windows: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+
+
+class BridgeServer:
+    """Serves one backend to up to `MAX_CLIENTS` clients on `address`."""
+
+    def __init__(self, address: str, load: Callable[[], Backend], key: Path | None = None,
+                 clients: Path | None = None) -> None:
+        self._load = load
+        self._backend: Backend | None = None
+        self._failure: BaseException | None = None
+        self._sessions: dict[bytes, _Session] = {}
+        self._jobs: queue.Queue[tuple[bytes, _Session, Window, Pixels] | None] = queue.Queue(MAX_CLIENTS * CREDITS)
+        self._results: queue.Queue[tuple[bytes, ServerMessage, Pixels | None]] = queue.Queue(MAX_CLIENTS * CREDITS)
+        self._rendering_since: float | None = None
+        self._stop = threading.Event()
+        self.counters = _Counters()
+        self._context = zmq.Context()
+        self._router = self._context.socket(zmq.ROUTER)
+        configure(self._router)
+        self._authenticator = None
+        try:
+            self._authenticator = secure_server(self._router, address, key, clients)
+            self._router.bind(address)
+        except zmq.ZMQError as error:
+            self._context.destroy(linger=0)
+            raise BridgeError(f"cannot listen on {address}: {error.strerror}; is another server running there? "
+                              "stop it or choose another address with --bind") from error
+        except BridgeError:
+            self._context.destroy(linger=0)
+            raise
+        self.address = self._router.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._wake_in, self._wake_out = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
+        self._wake_in.bind("inproc://wake")
+        self._wake_out.connect("inproc://wake")
+
+    def stop(self) -> None:
+        """Asks `run` to return; safe from signal handlers and other threads."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Serves until `stop`. Raises whatever loading the backend raised."""
+        worker = threading.Thread(target=self._work, name="render", daemon=True)
+        worker.start()
+        poller = zmq.Poller()
+        poller.register(self._router, zmq.POLLIN)
+        poller.register(self._wake_in, zmq.POLLIN)
+        try:
+            while not self._stop.is_set():
+                ready = dict(poller.poll(100))
+                if self._wake_in in ready:
+                    self._wake_in.recv()
+                self._send_results()
+                if self._router in ready:
+                    self._receive()
+                self._forget_silent()
+                if self._failure is not None:
+                    raise self._failure
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self._stop.set()
+        if self._authenticator is not None:
+            self._authenticator.stop()
+        self._router.close()
+        self._wake_in.close()
+
+    # The render thread.
+
+    def _work(self) -> None:
+        try:
+            self._backend = self._load()
+        except BaseException as error:
+            self._failure = error  # raised again by `run`, in the main thread
+            return
+        while not self._stop.is_set():
+            try:
+                job = self._jobs.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            if job is not None:
+                self._render(self._backend, *job)
+
+    def _render(self, backend: Backend, identity: bytes, session: _Session, window: Window, pixels: Pixels) -> None:
+        follows = window.continues and session.carry_end == (window.segment, window.start)
+        self._rendering_since = time.monotonic()
+        try:
+            done = backend.render(window, pixels, session.carry if follows else None)
+        except Exception:  # process boundary: one bad window must not take the server down
+            log.exception("window %d failed", window.sequence)
+            detail = "the renderer failed on this window; the server's log says why"
+            self._put(identity, Refuse(code="failed", detail=detail, sequence=window.sequence), None)
+            return
+        finally:
+            self._rendering_since = None
+        session.carry = done.carry
+        session.carry_end = (window.segment, window.start + backend.spec.stride)
+        chunk = Chunk(sequence=window.sequence, segment=window.segment, start=window.start, valid=window.valid,
+                      continues=window.continues, length=window.length, width=window.width, height=window.height,
+                      stage_ms=done.stage_ms)
+        self._put(identity, chunk, done.pixels)
+
+    def _put(self, identity: bytes, message: ServerMessage, pixels: Pixels | None) -> None:
+        self._results.put((identity, message, pixels))
+        self._wake_out.send(b"")
+
+    # The loop.
+
+    def _send_results(self) -> None:
+        while True:
+            try:
+                identity, message, pixels = self._results.get_nowait()
+            except queue.Empty:
+                return
+            if identity in self._sessions:
+                self._sessions[identity].in_flight -= 1
+                self._send(identity, message, pixels)
+
+    def _send(self, identity: bytes, message: ServerMessage, pixels: Pixels | None = None) -> None:
+        if isinstance(message, Refuse):
+            self.counters.refused[message.code] = self.counters.refused.get(message.code, 0) + 1
+        try:
+            self._router.send_multipart([identity, *encode(message, pixels)], zmq.NOBLOCK, copy=False)
+        except zmq.ZMQError:
+            self._sessions.pop(identity, None)  # gone or not reading: it must say Hello again
+
+    def _receive(self) -> None:
+        identity, *frames = self._router.recv_multipart(copy=False)
+        who = bytes(identity.buffer)
+        try:
+            message, pixels = decode_client([f.buffer for f in frames])
+        except ProtocolError as error:
+            self._send(who, Refuse(code="malformed", detail=str(error)))
+            return
+        if (session := self._sessions.get(who)) is not None:
+            session.seen = time.monotonic()
+        match message:
+            case Hello():
+                self._send(who, self._greet(who, message))
+            case Window():
+                assert pixels is not None
+                if (refusal := self._take(who, session, message, pixels)) is not None:
+                    self._send(who, Refuse(code=refusal[0], detail=refusal[1], sequence=message.sequence))
+            case Ping():
+                since = self._rendering_since
+                busy = 0.0 if since is None else (time.monotonic() - since) * 1e3
+                self._send(who, Pong(t_ns=message.t_ns, queued=self._jobs.qsize(), rendering_ms=busy))
+            case Bye():
+                self._sessions.pop(who, None)
+            case _:
+                assert_never(message)
+
+    def _greet(self, who: bytes, hello: Hello) -> ServerMessage:
+        if hello.version != PROTOCOL_VERSION:
+            return Refuse(code="version", detail=f"this server speaks protocol {PROTOCOL_VERSION}, the client "
+                                                 f"{hello.version}: install the same realmaster on both sides")
+        if self._backend is None:
+            return Warming(detail="the server is loading its model")
+        if who not in self._sessions and len(self._sessions) >= MAX_CLIENTS:
+            return Refuse(code="busy", detail=f"{MAX_CLIENTS} clients are connected already: close one")
+        self._sessions[who] = _Session(seen=time.monotonic())
+        return Welcome(version=PROTOCOL_VERSION, server="realmaster", spec=self._backend.spec, credits=CREDITS)
+
+    def _take(self, who: bytes, session: _Session | None, window: Window,
+              pixels: Pixels) -> tuple[RefuseCode, str] | None:
+        """Queues a window, or says why not."""
+        if session is None or self._backend is None:
+            return "order", "say Hello before sending windows"
+        spec = self._backend.spec
+        if (window.length, window.width, window.height) != (spec.length, spec.width, spec.height):
+            return "shape", (f"{spec.model} takes windows of {spec.length} frames of {spec.width}x{spec.height}, "
+                             f"not {window.length} of {window.width}x{window.height}")
+        if session.in_flight >= CREDITS:
+            return "busy", f"{CREDITS} windows are in flight already: wait for a chunk"
+        session.in_flight += 1
+        self.counters.windows += 1
+        self._jobs.put_nowait((who, session, window, pixels))
+        return None
+
+    def _forget_silent(self) -> None:
+        limit = time.monotonic() - SILENCE_SECONDS
+        for who in [w for w, s in self._sessions.items() if s.seen < limit]:
+            del self._sessions[who]

@@ -1,0 +1,11 @@
+"""Errors of the capture layer; every message says what to do next."""
+
+from __future__ import annotations
+
+
+class CaptureError(Exception):
+    """A source cannot be opened or read."""
+
+
+class SourceEnded(Exception):
+    """The source has no more frames: the file is over, or the game closed its ring."""

@@ -1,0 +1,265 @@
+"""The frame contract: what a game hands over, in which units, and how it lies in memory.
+
+A frame is a fixed 1024-byte little-endian header, then its buffers, each tightly packed with rows
+top-down. `HEADER` and `BUFFER` are the layout that C and C# mirror. A buffer that the game does not
+have is absent, never zeros. Conventions:
+
+* matrices: column vectors, stored column-major, without jitter; world units times
+  `metres_per_unit` are metres; the camera looks along -z of view space unless `camera` says else
+* DEPTH: `INVERSE_Z` is 1 / view-space distance in 1/m (0 = infinitely far), `LINEAR_Z` is metres
+* MOTION: pixels, y down, previous = current + motion, camera and objects both included
+* NORMAL: world space; OBJECT_ID: 0 is the static world
+* times: `t_capture_ns` is the capturing host's monotonic clock, `t_game` the game's own seconds
+
+The header is 1024 bytes, not 512, so that 16 buffers fit and 128 bytes stay in reserve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capture.errors import CaptureError
+
+MAGIC = 0x31464D52  # "RMF1" in memory
+VERSION = 1
+HEADER_BYTES = 1024
+MAX_BUFFERS = 16
+MAX_SIDE = 8192
+
+
+class Kind(IntEnum):
+    """What a buffer holds."""
+
+    COLOR = 1  # final sRGB colour, with the interface
+    SCENE_COLOR = 2  # the same without the interface
+    DEPTH = 3
+    MOTION = 4
+    NORMAL = 5
+    OBJECT_ID = 6
+
+
+class Encoding(IntEnum):
+    """How a buffer's numbers are meant, one per `FORMATS` row."""
+
+    RGBA8 = 1
+    INVERSE_Z = 2
+    LINEAR_Z = 3
+    PIXELS = 4
+    WORLD_XYZ0 = 5
+    INDEX = 6
+
+
+FORMATS: dict[tuple[Kind, Encoding], tuple[str, int]] = {
+    (Kind.COLOR, Encoding.RGBA8): ("<u1", 4),
+    (Kind.SCENE_COLOR, Encoding.RGBA8): ("<u1", 4),
+    (Kind.DEPTH, Encoding.INVERSE_Z): ("<f2", 1),
+    (Kind.DEPTH, Encoding.LINEAR_Z): ("<f4", 1),
+    (Kind.MOTION, Encoding.PIXELS): ("<f2", 2),
+    (Kind.NORMAL, Encoding.WORLD_XYZ0): ("<f2", 4),
+    (Kind.OBJECT_ID, Encoding.INDEX): ("<u4", 1),
+}
+"""The whole list of what may be in a frame: dtype and channels of each kind and encoding."""
+
+
+class Flags(IntFlag):
+    """Facts about a frame."""
+
+    NONE = 0
+    RESET = 1  # a cut or teleport: nothing before this frame relates to it
+    HUD_IN_COLOR = 2
+    PAUSED = 4
+
+
+class CameraSource(IntEnum):
+    """Where the matrices come from; NONE means there are none."""
+
+    NONE = 0
+    ENGINE = 1
+    DERIVED = 2  # rebuilt from a pose and a field of view
+
+
+BUFFER = np.dtype({
+    "names": ["kind", "encoding", "dtype", "channels", "width", "height", "offset", "bytes"],
+    "formats": ["<u2", "<u2", "<u2", "<u2", "<u4", "<u4", "<u8", "<u8"], "itemsize": 32})
+
+HEADER = np.dtype({
+    "names": ["magic", "size", "version", "flags", "frame_id", "session_id", "t_game", "t_capture_ns", "dt",
+              "dropped", "width", "height", "view", "projection", "previous_view", "previous_projection",
+              "near", "far", "metres_per_unit", "camera_source", "buffer_count", "buffers"],
+    "formats": ["<u4", "<u4", "<u4", "<u4", "<u8", "<u8", "<f8", "<u8", "<f4",
+                "<u4", "<u4", "<u4", ("<f4", 16), ("<f4", 16), ("<f4", 16), ("<f4", 16),
+                "<f4", "<f4", "<f4", "<u4", "<u4", (BUFFER, MAX_BUFFERS)],
+    "offsets": [0, 4, 8, 12, 16, 24, 32, 40, 48,
+                52, 56, 60, 64, 128, 192, 256,
+                320, 324, 328, 332, 336, 384],
+    "itemsize": HEADER_BYTES})
+"""Byte offsets are written out, so that this table is the specification for C and C#."""
+
+_DTYPE_CODES = {"<u1": 1, "<f2": 2, "<f4": 3, "<u4": 4}
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Matrices (4, 4) f32 for column vectors; near and far in metres (far may be inf)."""
+
+    view: NDArray[np.float32]
+    projection: NDArray[np.float32]
+    previous_view: NDArray[np.float32]
+    previous_projection: NDArray[np.float32]
+    near: float
+    far: float
+    source: CameraSource = CameraSource.ENGINE
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """One image: `data` (H, W, C), its dtype and channels given by `FORMATS`."""
+
+    encoding: Encoding
+    data: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a game with whatever buffers the game gave."""
+
+    frame_id: int
+    t_capture_ns: int
+    buffers: Mapping[Kind, Buffer]
+    t_game: float = 0.0
+    dt: float = 0.0
+    flags: Flags = Flags.NONE
+    dropped: int = 0  # frames lost between the previous frame handed out and this one
+    session_id: int = 0
+    camera: Camera | None = None
+    metres_per_unit: float = 1.0
+    size: tuple[int, int] = field(init=False)  # width, height of the final colour
+
+    def __post_init__(self) -> None:
+        if Kind.COLOR not in self.buffers:
+            raise CaptureError("a frame needs a COLOR buffer: the game must hand over its final image")
+        for kind, buffer in self.buffers.items():
+            check_buffer(kind, buffer)
+        height, width = self.buffers[Kind.COLOR].data.shape[:2]
+        object.__setattr__(self, "size", (width, height))
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """Final colour (H, W, 3) u8 sRGB, a view."""
+        return self.buffers[Kind.COLOR].data[..., :3]
+
+
+def check_buffer(kind: Kind, buffer: Buffer) -> None:
+    """Raises `CaptureError` unless `buffer` is one of `FORMATS` and of a sane size."""
+    known = FORMATS.get((kind, buffer.encoding))
+    if known is None:
+        raise CaptureError(f"{kind.name} cannot be encoded as {buffer.encoding.name}; see FORMATS in capture/frame.py")
+    data = buffer.data
+    dtype, channels = known
+    if data.ndim != 3 or data.shape[2] != channels or data.dtype != np.dtype(dtype):
+        raise CaptureError(f"{kind.name} as {buffer.encoding.name} is (H, W, {channels}) {dtype}, "
+                           f"not {data.shape} {data.dtype.str}")
+    if not 0 < data.shape[0] <= MAX_SIDE or not 0 < data.shape[1] <= MAX_SIDE:
+        raise CaptureError(f"{kind.name} is {data.shape[1]}x{data.shape[0]}; a side is 1 to {MAX_SIDE} pixels")
+
+
+def color_frame(frame_id: int, t_capture_ns: int, rgb: NDArray[np.uint8], **rest: Any) -> Frame:
+    """A frame of final colour only, from (H, W, 3) u8."""
+    alpha = np.full((*rgb.shape[:2], 1), 255, np.uint8)
+    return Frame(frame_id, t_capture_ns, {Kind.COLOR: Buffer(Encoding.RGBA8, np.concatenate([rgb, alpha], 2))}, **rest)
+
+
+def packed_size(frame: Frame) -> int:
+    """Bytes that `pack_into` needs."""
+    return HEADER_BYTES + sum(_aligned(b.data.nbytes) for b in frame.buffers.values())
+
+
+def _aligned(count: int) -> int:
+    return (count + 63) // 64 * 64
+
+
+def pack_into(frame: Frame, memory: memoryview) -> int:
+    """Writes `frame` to `memory` and returns its size in bytes. Raises `CaptureError` if it does not fit."""
+    total = packed_size(frame)
+    if total > len(memory):
+        raise CaptureError(f"a frame of {total} bytes does not fit a slot of {len(memory)}: "
+                           "open the ring for the game's real size and buffers")
+    header = np.zeros((), HEADER)
+    for name, value in (("magic", MAGIC), ("size", HEADER_BYTES), ("version", VERSION), ("flags", int(frame.flags)),
+                        ("frame_id", frame.frame_id), ("session_id", frame.session_id), ("t_game", frame.t_game),
+                        ("t_capture_ns", frame.t_capture_ns), ("dt", frame.dt), ("dropped", frame.dropped),
+                        ("width", frame.size[0]), ("height", frame.size[1]),
+                        ("metres_per_unit", frame.metres_per_unit), ("buffer_count", len(frame.buffers))):
+        header[name] = value
+    if frame.camera is not None:
+        _pack_camera(header, frame.camera)
+    offset = HEADER_BYTES
+    for i, (kind, buffer) in enumerate(frame.buffers.items()):
+        data = buffer.data
+        height, width, channels = data.shape
+        header["buffers"][i] = (kind, buffer.encoding, _DTYPE_CODES[data.dtype.newbyteorder("<").str
+                                if data.dtype.itemsize > 1 else "<u1"], channels, width, height, offset, data.nbytes)
+        target = np.frombuffer(memory, data.dtype, data.size, offset).reshape(data.shape)
+        np.copyto(target, data)
+        offset += _aligned(data.nbytes)
+    memory[:HEADER_BYTES] = header.tobytes()
+    return total
+
+
+def _pack_camera(header: Any, camera: Camera) -> None:
+    for name in ("view", "projection", "previous_view", "previous_projection"):
+        header[name] = getattr(camera, name).T.ravel()  # column-major
+    header["near"], header["far"], header["camera_source"] = camera.near, camera.far, camera.source
+
+
+def unpack(memory: memoryview) -> Frame:
+    """Reads a frame and copies its buffers out. Raises `CaptureError` if the bytes are not a valid frame."""
+    if len(memory) < HEADER_BYTES:
+        raise CaptureError("not a frame: shorter than its header")
+    header = np.frombuffer(memory[:HEADER_BYTES], HEADER)[0]
+    if header["magic"] != MAGIC or header["size"] != HEADER_BYTES or header["version"] != VERSION:
+        raise CaptureError(f"not a version {VERSION} frame: rebuild the engine plugin against this version")
+    count = int(header["buffer_count"])
+    if not 0 < count <= MAX_BUFFERS:
+        raise CaptureError(f"a frame has 1 to {MAX_BUFFERS} buffers, not {count}")
+    buffers = dict(_unpack_buffer(memory, entry) for entry in header["buffers"][:count])
+    return Frame(
+        frame_id=int(header["frame_id"]), t_capture_ns=int(header["t_capture_ns"]), buffers=buffers,
+        t_game=float(header["t_game"]), dt=float(header["dt"]), flags=Flags(int(header["flags"])),
+        dropped=int(header["dropped"]), session_id=int(header["session_id"]), camera=_unpack_camera(header),
+        metres_per_unit=float(header["metres_per_unit"]))
+
+
+def _unpack_buffer(memory: memoryview, entry: Any) -> tuple[Kind, Buffer]:
+    try:
+        kind, encoding = Kind(int(entry["kind"])), Encoding(int(entry["encoding"]))
+        dtype, channels = FORMATS[kind, encoding]
+    except (ValueError, KeyError) as error:
+        raise CaptureError(f"unknown buffer kind or encoding: {error}") from error
+    width, height, offset = int(entry["width"]), int(entry["height"]), int(entry["offset"])
+    if not 0 < width <= MAX_SIDE or not 0 < height <= MAX_SIDE:
+        raise CaptureError(f"{kind.name} is {width}x{height}; a side is 1 to {MAX_SIDE} pixels")
+    size = width * height * channels * np.dtype(dtype).itemsize
+    if int(entry["bytes"]) != size or offset < HEADER_BYTES or offset + size > len(memory):
+        raise CaptureError(f"{kind.name} says {int(entry['bytes'])} bytes at {offset}; "
+                           f"its size needs {size} within {len(memory)}")
+    data = np.frombuffer(memory, dtype, width * height * channels, offset).reshape(height, width, channels).copy()
+    return kind, Buffer(encoding, data)
+
+
+def _unpack_camera(header: Any) -> Camera | None:
+    try:
+        source = CameraSource(int(header["camera_source"]))
+    except ValueError as error:
+        raise CaptureError(str(error)) from error
+    if source is CameraSource.NONE:
+        return None
+    matrices = (header[n].reshape(4, 4).T.copy()
+                for n in ("view", "projection", "previous_view", "previous_projection"))
+    return Camera(*matrices, near=float(header["near"]), far=float(header["far"]), source=source)

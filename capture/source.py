@@ -1,0 +1,52 @@
+"""Where frames come from: one interface for games, screens and files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+from typing import Protocol
+
+from capture.frame import Frame
+
+
+class Pacing(Enum):
+    """How a live source and its reader keep step (names as in Unreal's shared-memory media)."""
+
+    FRAMELOCKED = "framelocked"
+    """The game waits for the reader: nothing is lost, the game may slow down."""
+    GENLOCKED = "genlocked"
+    """Every frame in order while the reader keeps up; a gap is counted and starts a new window."""
+    FREERUN = "freerun"
+    """The newest frame wins; what was skipped is counted."""
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What a source is: `rate` is None where frames come when they come."""
+
+    name: str
+    width: int
+    height: int
+    rate: Fraction | None
+    live: bool
+
+
+class FrameSource(Protocol):
+    """Hands out frames in order, each with a rising `frame_id` and the count lost before it."""
+
+    @property
+    def info(self) -> SourceInfo:
+        """Name, size and rate."""
+        ...
+
+    def read(self, timeout: float) -> Frame | None:
+        """The next frame, or None if none came within `timeout` seconds.
+
+        Raises `SourceEnded` when there will be no more, `CaptureError` when the source broke.
+        """
+        ...
+
+    def close(self) -> None:
+        """Lets go of it; may be called twice."""
+        ...

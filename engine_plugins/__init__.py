@@ -1,0 +1,1 @@
+"""Code that runs inside engines and games, and the demo games themselves."""

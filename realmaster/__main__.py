@@ -1,0 +1,5 @@
+"""`python -m realmaster` is `realmaster`."""
+
+from realmaster.cli import main
+
+main()

@@ -1,0 +1,230 @@
+"""Every setting of every command, declared once: command line, TOML file and session log all come from here.
+
+A TOML file given with `--config` holds the same names as the flags (`max_fps = 20`, and
+`[look]` and `[model]` tables); unknown names are refused. What is given on the command line wins.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+import tyro
+
+from capture.source import Pacing
+from realmaster.errors import UserError
+
+TINY = Path(__file__).parent / "weights" / "tiny"
+T = TypeVar("T")
+
+
+class _Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all settings: named, immutable, unknown names refused."""
+
+
+class Model(_Settings):
+    """Which model renders, and how."""
+
+    model: str = "tiny"
+    """`tiny`, the model that comes with RealMaster, or a folder with one in the same layout."""
+    backend: Literal["onnx", "torch"] = "onnx"
+    """`onnx` runs exported graphs and needs no torch; `torch` is the reference they are held to."""
+    threads: int = 2
+    """CPU threads for the model."""
+    overlap: int = 5
+    """Frames that each window repeats of the one before; one more than a multiple of 4."""
+
+
+class Look(_Settings):
+    """What the picture is like. In `live` the page can change it while it runs."""
+
+    strength: float = 1.0
+    """0 shows the game's frame, 1 the model's."""
+    steps: int = 1
+    """Denoising steps: 1 is fastest and closest to the truth on average, more add detail."""
+    seed: int = 0
+    """Seed of the noise; the same seed, windows and settings give the same frames."""
+
+
+class Live(_Settings):
+    """Show a running game and its photoreal version, side by side, in the browser.
+
+    Without further flags this starts the demo game and a model server, and prints the address of the
+    page. Ctrl-C stops all of it. `--source screen --window TITLE` takes any window, `--game vizdoom`
+    another game, `--game none --ring NAME` a game that runs already, `--server` a server elsewhere.
+    """
+
+    source: Literal["engine", "screen", "video"] = "engine"
+    """`engine`: a game that publishes its buffers; `screen`: a window or region; `video`: a file, played live."""
+    game: Literal["demo", "vizdoom", "none"] = "demo"
+    """The game to start for `--source engine`; `none` attaches to a running one."""
+    ring: str = ""
+    """Name of the game's ring; needed with `--game none`."""
+    window: str = ""
+    """For `--source screen`: part of the window's title (X11)."""
+    region: str = ""
+    """For `--source screen`: WIDTHxHEIGHT+LEFT+TOP in pixels; the whole screen if neither is given."""
+    video: Path | None = None
+    """For `--source video`: the file."""
+    server: str = "auto"
+    """`auto` starts one here; else its address, such as tcp://gpu-box:5555."""
+    key: Path | None = None
+    """Your secret key file, for a server on another machine (see `realmaster keys`)."""
+    server_key: Path | None = None
+    """The server's public key file."""
+    pacing: Pacing = Pacing.FREERUN
+    """freerun: newest frame wins; genlocked: every frame while the reader keeps up; framelocked: the game waits."""
+    max_fps: float = 24.0
+    """Frames a second to take from the game, at most; fewer are taken when the server cannot keep up."""
+    host: str = "127.0.0.1"
+    """Loopback address of the page."""
+    port: int = 8188
+    """Port of the page; 0 for any free one."""
+    seconds: float = 0.0
+    """Stop after so many seconds; 0 runs until Ctrl-C."""
+    look: Annotated[Look, tyro.conf.arg(name="")] = msgspec.field(default_factory=Look)
+    model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)
+
+
+class Serve(_Settings):
+    """Run the model server that `live` and `render` talk to.
+
+    On loopback and ipc no keys are needed. Any other address is refused without CURVE keys: make a
+    pair on each machine with `realmaster keys`, and copy the public halves across.
+    """
+
+    bind: str = "tcp://127.0.0.1:5555"
+    """Where to listen: tcp://HOST:PORT or ipc://PATH."""
+    key: Path | None = None
+    """This server's secret key file."""
+    clients: Path | None = None
+    """Folder with the public key files of the clients that may connect."""
+    model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)
+
+
+class Render(_Settings):
+    """Turn a video file photoreal, offline: every frame, in order, none dropped.
+
+    The same windows, seed and settings give the same frames that `live` shows.
+    """
+
+    input: tyro.conf.Positional[Path]
+    """The video to read."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The video to write: .mp4 plays anywhere, .mkv is lossless."""
+    server: str = ""
+    """Render on this server instead of in this process."""
+    key: Path | None = None
+    """Your secret key file, for a server on another machine."""
+    server_key: Path | None = None
+    """The server's public key file."""
+    side_by_side: bool = False
+    """Put the original on the left."""
+    look: Annotated[Look, tyro.conf.arg(name="")] = msgspec.field(default_factory=Look)
+    model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)
+
+
+class Doctor(_Settings):
+    """Check this machine and say what to do about what is missing."""
+
+    port: int = 8188
+    """The page's port to check."""
+
+
+class Keys(_Settings):
+    """Make a CURVE key pair for talking across machines."""
+
+    name: tyro.conf.Positional[str]
+    """Name of the pair, for example the machine's."""
+    folder: Path = Path("keys")
+    """Where to write NAME.key (public, copy it to the other machine) and NAME.key_secret (stays here)."""
+
+
+class Pairs(_Settings):
+    """Render aligned training pairs: game frames and their path-traced twins."""
+
+    out: Path = Path("data/pairs")
+    """Folder for the clips."""
+    clips: int = 8
+    """How many clips, each of its own street."""
+    first_seed: int = 0
+    """Seed of the first street; held-out clips use 100000 and up."""
+    frames: int = 13
+    """Frames in a clip."""
+    fps: float = 24.0
+    """Game frames a second."""
+    width: int = 256
+    """Frame width in pixels."""
+    height: int = 144
+    """Frame height in pixels."""
+    samples: int = 10
+    """Path-tracing samples a pixel, before denoising."""
+
+
+class Train(_Settings):
+    """Train a part of the tiny model on pairs: the autoencoder, then the base, then the LoRA."""
+
+    part: tyro.conf.Positional[Literal["vae", "base", "lora"]]
+    """What to train; each needs the one before it. A part that exists is trained further."""
+    pairs: Path = Path("data/pairs")
+    """Folder of training clips."""
+    checkpoint: Path = Path("data/checkpoint")
+    """Folder to train into."""
+    minutes: float = 30.0
+    """How long."""
+    pixel_weight: float = 0.0
+    """For the LoRA: weight of the decoded pixels' error beside the latents'."""
+    seed: int = 0
+    """Seed of the batches."""
+
+
+class Export(_Settings):
+    """Export a checkpoint to the ONNX graphs that `serve` runs without torch."""
+
+    checkpoint: Path = TINY
+    """Folder with vae/, transformer/ and lora.safetensors; the graphs go to its onnx/."""
+    width: int = 256
+    """Frame width in pixels, a multiple of 16."""
+    height: int = 144
+    """Frame height in pixels, a multiple of 16."""
+    length: int = 13
+    """Frames in a window, 4k + 1."""
+
+
+class Evaluate(_Settings):
+    """Measure on held-out pairs: is the output closer to the path-traced truth than the game frame is?"""
+
+    pairs: Path = Path("data/held_out")
+    """Folder of held-out clips; rendered first if it is empty."""
+    picture: Path | None = None
+    """Also write a PNG: game, output, truth for each clip."""
+    look: Annotated[Look, tyro.conf.arg(name="")] = msgspec.field(default_factory=Look)
+    model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)
+
+
+def from_toml(path: Path, kind: type[T]) -> T:
+    """Settings of `kind` from a TOML file. Raises `UserError` naming what is wrong."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=kind, dec_hook=_decode)
+    except OSError as error:
+        raise UserError(f"cannot read settings from {path}: {error.strerror}") from error
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _decode(kind: type[T], value: object) -> T:
+    if kind is Path and isinstance(value, str):
+        return kind(value)
+    raise UserError(f"{value!r} is not a {kind.__name__}")
+
+
+def as_toml(settings: msgspec.Struct) -> str:
+    """The effective settings, as `from_toml` reads them."""
+    plain = msgspec.to_builtins(settings, enc_hook=str)
+    flat = {k: v for k, v in plain.items() if v is not None and not isinstance(v, dict)}
+    tables = {k: {n: w for n, w in v.items() if w is not None} for k, v in plain.items() if isinstance(v, dict)}
+    lines = [f"{k} = {msgspec.json.encode(v).decode()}" for k, v in flat.items()]
+    for name, table in tables.items():
+        lines += ["", f"[{name}]", *(f"{k} = {msgspec.json.encode(v).decode()}" for k, v in table.items())]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,78 @@
+"""What a session renders through: a server over the bridge, or a backend in this process."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from bridge.client import Arrived, Event, Ready
+from bridge.codec import Pixels
+from bridge.protocol import Chunk, Window
+from bridge.server import Backend
+
+
+class Link(Protocol):
+    """The part of `bridge.client.BridgeClient` that a session needs."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether a window can be sent now."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """Windows sent and not answered."""
+        ...
+
+    def send(self, window: Window, pixels: Pixels) -> None:
+        """Sends a window; only when `ready`."""
+        ...
+
+    def poll(self, timeout: float) -> Event | None:
+        """What happened within `timeout` seconds, if anything did."""
+        ...
+
+    def close(self) -> None:
+        """Lets go."""
+        ...
+
+
+class LocalLink:
+    """A backend in this process, for offline work: renders when polled. Holds one window at most."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self._greeting: deque[Event] = deque([Ready(backend.spec, 1)])
+        self._job: tuple[Window, Pixels] | None = None
+        self._carry: tuple[tuple[int, int], object] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """See `Link.ready`."""
+        return not self._greeting and self._job is None
+
+    @property
+    def in_flight(self) -> int:
+        """See `Link.in_flight`."""
+        return int(self._job is not None)
+
+    def send(self, window: Window, pixels: Pixels) -> None:
+        """See `Link.send`."""
+        self._job = window, pixels
+
+    def poll(self, timeout: float) -> Event | None:
+        """See `Link.poll`; renders the waiting window, however long that takes."""
+        if self._greeting:
+            return self._greeting.popleft()
+        if self._job is None:
+            return None
+        (window, pixels), self._job = self._job, None
+        follows = window.continues and self._carry is not None and self._carry[0] == (window.segment, window.start)
+        done = self.backend.render(window, pixels, self._carry[1] if follows and self._carry else None)
+        self._carry = (window.segment, window.start + self.backend.spec.stride), done.carry
+        return Arrived(Chunk(sequence=window.sequence, segment=window.segment, start=window.start,
+                             valid=window.valid, continues=window.continues, length=window.length,
+                             width=window.width, height=window.height, stage_ms=done.stage_ms), done.pixels)
+
+    def close(self) -> None:
+        """See `Link.close`."""

@@ -1,0 +1,96 @@
+"""The tiny video autoencoder: 8 x 8 in space, 4 in time, 32 latent channels.
+
+Four frames become the channels of one latent frame, so encoding is stateless; the decoder looks
+one latent back (as TAEHV's memory blocks do), so decoding is causal. A window of 4k+1 frames has
+k+1 latents: the first frame is repeated to fill the first group, as Wan's grid does.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+TEMPORAL, SPATIAL, LATENT_CHANNELS = 4, 8, 32
+
+
+class ResBlock(nn.Module):
+    """Two 3x3 convolutions around a skip."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(channels, channels, 3, padding=1)
+        self.b = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.b.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.b(F.relu(self.a(F.relu(x))))
+
+
+class MemoryBlock(nn.Module):
+    """A residual block that also sees the previous latent's features (zeros before the first)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.past = nn.Conv2d(2 * channels, channels, 1)
+        self.block = ResBlock(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        past = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
+        mixed = self.past(torch.cat([x, past], 2).flatten(0, 1))
+        return self.block(F.relu(mixed) + x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+class TinyVAE(nn.Module):
+    """Deterministic autoencoder; latents are normalised to zero mean and unit variance per channel."""
+
+    def __init__(self, narrow: int = 64, wide: int = 128) -> None:
+        super().__init__()
+        self.narrow, self.wide = narrow, wide
+        patch = 3 * TEMPORAL * 16
+        self.encoder = nn.Sequential(
+            nn.Conv2d(patch, narrow, 3, padding=1), ResBlock(narrow),
+            nn.Conv2d(narrow, wide, 4, stride=2, padding=1), ResBlock(wide), ResBlock(wide),
+            nn.Conv2d(wide, LATENT_CHANNELS, 3, padding=1))
+        self.decoder_in = nn.Conv2d(LATENT_CHANNELS, wide, 3, padding=1)
+        self.memory = MemoryBlock(wide)
+        self.decoder = nn.Sequential(
+            ResBlock(wide), ResBlock(wide), nn.Conv2d(wide, 4 * narrow, 3, padding=1), nn.PixelShuffle(2),
+            ResBlock(narrow), ResBlock(narrow), nn.ReLU(), nn.Conv2d(narrow, patch, 3, padding=1))
+        self.register_buffer("latent_mean", torch.zeros(LATENT_CHANNELS))
+        self.register_buffer("latent_std", torch.ones(LATENT_CHANNELS))
+
+    def encode(self, video: Tensor) -> Tensor:
+        """(B, 4k+1, 3, H, W) in [-1, 1] to normalised latents (B, 32, k+1, H/8, W/8)."""
+        padded = torch.cat([video[:, :1].expand(-1, TEMPORAL - 1, -1, -1, -1), video], 1)
+        groups = padded.unflatten(1, (-1, TEMPORAL)).flatten(2, 3)
+        latent = self.encoder(F.pixel_unshuffle(groups.flatten(0, 1), 4)).unflatten(0, groups.shape[:2])
+        latent = (latent - self.latent_mean[:, None, None]) / self.latent_std[:, None, None]
+        return latent.transpose(1, 2)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Normalised latents (B, 32, L, h, w) to video (B, 4L-3, 3, 8h, 8w), nominally in [-1, 1]."""
+        z = latent.transpose(1, 2) * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
+        x = self.memory(F.relu(self.decoder_in(z.flatten(0, 1))).unflatten(0, z.shape[:2]))
+        frames = F.pixel_shuffle(self.decoder(x.flatten(0, 1)), 4).unflatten(0, z.shape[:2])
+        return frames.unflatten(2, (TEMPORAL, 3)).flatten(1, 2)[:, TEMPORAL - 1:]
+
+    def save(self, folder: Path) -> None:
+        """Writes `config.json` and `diffusion_pytorch_model.safetensors` (fp16), diffusers' own names."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps({"narrow": self.narrow, "wide": self.wide}) + "\n")
+        state = {k: v.detach().half().contiguous() for k, v in self.state_dict().items()}
+        save_file(state, folder / "diffusion_pytorch_model.safetensors")
+
+    @classmethod
+    def load(cls, folder: Path) -> TinyVAE:
+        """Reads what `save` wrote, as fp32 in evaluation mode."""
+        config = json.loads((folder / "config.json").read_text())
+        vae = cls(int(config["narrow"]), int(config["wide"]))
+        state = load_file(folder / "diffusion_pytorch_model.safetensors")
+        vae.load_state_dict({k: v.float() for k, v in state.items()})
+        return vae.eval()

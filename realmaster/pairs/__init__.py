@@ -1,0 +1,1 @@
+"""Aligned pairs of one scene: drawn as a game, and path-traced."""

@@ -1,0 +1,1 @@
+"""The preview page: before and after, side by side, on loopback."""

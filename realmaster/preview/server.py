@@ -1,0 +1,204 @@
+"""Serves the page and streams frame pairs to it over WebSockets, from a thread of its own.
+
+Each viewer has one credit: it gets the newest pair when it asks for the next, so a slow one sees
+fewer frames and nothing else slows down. Pairs are encoded here, once for all viewers that want them.
+
+Message to the page, binary: u32 little-endian length of a JSON header, the header
+(`id`, `game` = bytes of the first picture), the game's JPEG, the photoreal JPEG (may be empty).
+Text both ways is JSON: status to the page; `{"next": true}`, `{"strength": 0.5}`, `{"steps": 2}` from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import struct
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+from aiohttp import WSMsgType, web
+from numpy.typing import NDArray
+
+from bridge.protocol import RenderSettings
+from realmaster.errors import UserError
+from realmaster.session import Shown
+from realmaster.stats import Stats
+from realmaster.windows import fit
+
+WEB = Path(__file__).parent / "web"
+JPEG_QUALITY = 88
+MAX_WIDTH = 960
+"""Game frames wider than this are scaled down for the page."""
+MAX_VIEWERS = 8
+STATUS_SECONDS = 0.5
+
+
+def _jpeg(rgb: NDArray[np.uint8]) -> bytes:
+    if rgb.shape[1] > MAX_WIDTH:
+        rgb = fit(rgb, MAX_WIDTH, round(rgb.shape[0] * MAX_WIDTH / rgb.shape[1]))
+    ok, data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return data.tobytes() if ok else b""
+
+
+def encode_pair(number: int, shown: Shown) -> bytes:
+    """One binary message for the page."""
+    game = _jpeg(shown.frame.rgb)
+    photo = b"" if shown.photo is None else _jpeg(shown.photo)
+    header = json.dumps({"id": number, "game": len(game)}).encode()
+    return struct.pack("<I", len(header)) + header + game + photo
+
+
+class Preview:
+    """A `Sink` that shows the stream on `http://host:port/`; holds one pair, the newest."""
+
+    def __init__(self, host: str, port: int, settings: RenderSettings) -> None:
+        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+            raise UserError(f"the preview page has no password and stays on loopback, not {host}: "
+                            "use an SSH tunnel to see it from elsewhere")
+        self.host, self.port = host, port
+        self.settings = settings
+        self._latest: tuple[int, Shown] | None = None
+        self._status: dict[str, object] = {}
+        self._encoded: tuple[int, bytes] = (-1, b"")
+        self._number = 0
+        self._viewers: set[web.WebSocketResponse] = set()
+        self._loop = asyncio.new_event_loop()
+        self._fresh: asyncio.Event = asyncio.Event()
+        self._started: threading.Event = threading.Event()
+        self._error: OSError | None = None
+        self._thread = threading.Thread(target=self._serve, name="preview", daemon=True)
+        self._thread.start()
+        self._started.wait()
+        if self._error is not None:
+            raise UserError(f"cannot serve the page on {host}:{port} ({self._error.strerror}): "
+                            "give another --port, or 0 for any free one")
+
+    @property
+    def address(self) -> str:
+        """Where the page is."""
+        return f"http://{self.host}:{self.port}/"
+
+    # Called by the session's thread.
+
+    def show(self, shown: Shown, stats: Stats) -> None:
+        """See `Sink.show`: replaces the newest pair and wakes the viewers."""
+        self._number += 1
+        self._latest = self._number, shown
+        self.update(stats)
+
+    def update(self, stats: Stats) -> None:
+        """Tells the viewers how things stand, also when there is no frame."""
+        self._status = stats.snapshot(time.monotonic())
+        self._loop.call_soon_threadsafe(self._fresh.set)
+
+    def close(self) -> None:
+        """See `Sink.close`: says goodbye to the viewers and stops the thread."""
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._close_viewers(), self._loop).result(timeout=3)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(timeout=3)
+
+    # The page's thread.
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._start())
+        except OSError as error:
+            self._error = error
+            return
+        finally:
+            self._started.set()
+        self._loop.run_forever()
+
+    async def _start(self) -> None:
+        app = web.Application()
+        app.router.add_get("/", self._index)
+        app.router.add_get("/ws", self._socket)
+        app.router.add_static("/static", WEB)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, self.host, self.port)
+        await site.start()
+        assert site._server is not None  # noqa: SLF001  aiohttp has no public way to learn a port given as 0
+        self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]  # noqa: SLF001
+
+    async def _index(self, _: web.Request) -> web.StreamResponse:
+        return web.FileResponse(WEB / "index.html", headers={"Cache-Control": "no-store"})
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        origin = urlsplit(request.headers.get("Origin", "")).netloc
+        if request.host not in self._own_names() or origin not in self._own_names():
+            raise web.HTTPForbidden(text="the preview talks to its own page only")
+        if len(self._viewers) >= MAX_VIEWERS:
+            raise web.HTTPServiceUnavailable(text=f"{MAX_VIEWERS} viewers are watching already")
+        socket = web.WebSocketResponse(max_msg_size=4096, heartbeat=5)
+        await socket.prepare(request)
+        self._viewers.add(socket)
+        wanted = asyncio.Event()
+        sender = asyncio.ensure_future(self._send(socket, wanted))
+        try:
+            async for text in socket:
+                if text.type is WSMsgType.TEXT:
+                    self._hear(text.data, wanted)
+        finally:
+            self._viewers.discard(socket)
+            sender.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                await sender
+        return socket
+
+    def _own_names(self) -> set[str]:
+        return {f"{name}:{self.port}" for name in ("127.0.0.1", "localhost", "[::1]", self.host)}
+
+    async def _send(self, socket: web.WebSocketResponse, wanted: asyncio.Event) -> None:
+        """Sends the newest pair whenever the viewer wants one, and the status twice a second."""
+        sent, told = 0, 0.0
+        while True:
+            if self._loop.time() - told > STATUS_SECONDS and self._status:
+                told = self._loop.time()
+                settings = {"strength": self.settings.strength, "steps": self.settings.steps}
+                await socket.send_str(json.dumps({"status": self._status, "settings": settings}))
+            if wanted.is_set() and self._latest is not None and self._latest[0] != sent:
+                wanted.clear()
+                sent = self._latest[0]
+                await socket.send_bytes(await self._pair())
+                continue
+            self._fresh.clear()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._fresh.wait(), 0.1)
+
+    async def _pair(self) -> bytes:
+        assert self._latest is not None
+        number, shown = self._latest
+        if self._encoded[0] != number:
+            self._encoded = number, await self._loop.run_in_executor(None, encode_pair, number, shown)
+        return self._encoded[1]
+
+    def _hear(self, text: str, wanted: asyncio.Event) -> None:
+        """What a viewer asks for; anything else is ignored."""
+        try:
+            said = json.loads(text)
+        except ValueError:
+            return
+        if not isinstance(said, dict):
+            return
+        if said.get("next"):
+            wanted.set()
+            self._fresh.set()
+        strength, steps = said.get("strength"), said.get("steps")
+        if isinstance(strength, int | float) and 0 <= strength <= 1:
+            self.settings = RenderSettings(strength=float(strength), steps=self.settings.steps,
+                                           seed=self.settings.seed)
+        if isinstance(steps, int) and not isinstance(steps, bool) and 1 <= steps <= 8:
+            self.settings = RenderSettings(strength=self.settings.strength, steps=steps, seed=self.settings.seed)
+
+    async def _close_viewers(self) -> None:
+        for socket in list(self._viewers):
+            await socket.close()

@@ -1,0 +1,253 @@
+"""The loop that everything runs on: source -> windows -> link -> stitcher -> sinks.
+
+Live and offline are this one loop. Live takes frames as fast as the server keeps up, lets the newest
+window win, and shows frames at an even pace; offline takes every frame, waits for credit, and shows
+frames as they are done. One thread, no locks; queues: one window waiting (`newest wins` live, `wait`
+offline), `DISPLAY_WINDOWS` windows of frames waiting to be shown (oldest dropped, counted).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.client import Arrived, Event, Lost, Ready, Refused, Waiting
+from bridge.protocol import ModelSpec, RenderSettings, Window
+from capture.errors import SourceEnded
+from capture.frame import Frame
+from capture.source import FrameSource
+from realmaster.errors import UserError
+from realmaster.link import Link
+from realmaster.pacing import Intake, Presentation, intake_period, present_at, take
+from realmaster.stats import Stats
+from realmaster.stitch import Piece, Stitcher
+from realmaster.windows import Cut, Windower, message, window_pixels
+
+log = logging.getLogger(__name__)
+DISPLAY_WINDOWS = 4
+IDLE_SECONDS = 0.004
+"""The longest that a live loop waits on one thing before it looks at the others."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame for the sinks: the game's, and its photoreal version (H, W, 3) u8, or None while there is none."""
+
+    frame: Frame
+    photo: NDArray[np.uint8] | None
+
+
+class Sink(Protocol):
+    """Takes the stream."""
+
+    def show(self, shown: Shown, stats: Stats) -> None:
+        """One frame, in order; must not block a live session."""
+        ...
+
+    def close(self) -> None:
+        """The stream is over."""
+        ...
+
+
+class Session:
+    """Runs one source through one link into sinks."""
+
+    def __init__(self, source: FrameSource, link: Link, sinks: Sequence[Sink],
+                 settings: Callable[[], RenderSettings], *, lossless: bool, max_fps: float = 30.0,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self.source, self.link, self.sinks, self.settings = source, link, sinks, settings
+        self.live, self.lossless = source.info.live, lossless
+        self.fastest, self.clock = 1.0 / max_fps, clock
+        self.stats = Stats()
+        self._spec: ModelSpec | None = None
+        self._windower: Windower | None = None
+        self._stitcher: Stitcher | None = None
+        self._waiting: deque[Cut] = deque()
+        self._frames: dict[tuple[int, int], Frame] = {}  # sent and not shown yet, by segment and place
+        self._sent: dict[int, Window] = {}  # windows in flight, by sequence
+        self._display: deque[tuple[float, Shown]] = deque()
+        self._presentation, self._intake = Presentation(), Intake(self.fastest)
+        self._sequence = 0
+        self._sent_to: tuple[int, int] | None = None  # where the next window starts if it continues
+        self._source_ended = False
+
+    def run(self, stop: Callable[[], bool], finish: Callable[[], None] = lambda: None) -> Stats:
+        """Runs until `stop()`, or until the source is over and all of it is shown: then calls `finish`."""
+        try:
+            while not stop() and not self._finished():
+                self._step()
+            if self._finished():
+                finish()
+        finally:
+            for sink in self.sinks:
+                sink.close()
+            self.link.close()
+            self.source.close()
+        return self.stats
+
+    def _finished(self) -> bool:
+        """Over once nothing is left anywhere."""
+        return self._source_ended and not (self._waiting or self._frames or self._display)
+
+    def _step(self) -> None:
+        wants_source = not self._source_ended and (not self.lossless or self._can_take())
+        if wants_source:
+            self._read(IDLE_SECONDS if self.live else 0.1)
+        self._send()
+        event = self.link.poll(0.0 if wants_source else IDLE_SECONDS if self.live else 0.1)
+        if event is not None:
+            self._handle(event)
+        if self._source_ended and self._stitcher is not None and not (self._waiting or self._sent):
+            self._emit(self._stitcher.flush())
+        self._present()
+
+    def _can_take(self) -> bool:
+        return self._spec is not None and not self._waiting
+
+    def _read(self, timeout: float) -> None:
+        try:
+            frame = self.source.read(timeout)
+        except SourceEnded as end:
+            log.info("%s", end)
+            self._source_ended = True
+            if self._windower is not None:
+                self._queue(self._windower.flush())
+            return
+        if frame is None:
+            return
+        now = self.clock()
+        self.stats.read += 1
+        self.stats.rate_in.add(now)
+        self.stats.dropped.update({"source": frame.dropped} if frame.dropped else {})
+        if self._windower is None:
+            self._drop("no server", 1)
+            self._show(Shown(frame, None))
+            return
+        if not self.lossless:
+            taken, self._intake = take(self._intake, now)
+            if not taken:
+                self._drop("paced", 1)
+                return
+        self._queue(self._windower.push(frame))
+
+    def _queue(self, cuts: list[Cut]) -> None:
+        """Puts windows in the one-deep slot: live, a newer one replaces one that still waits."""
+        for cut in cuts:
+            if self._waiting and not self.lossless:
+                lost = self._waiting.popleft()
+                fresh = len(lost.frames) - (self._spec.overlap if self._spec and lost.start else 0)
+                self._drop("server busy", fresh)
+            self._waiting.append(cut)
+
+    def _drop(self, cause: str, count: int) -> None:
+        self.stats.dropped[cause] += count
+
+    def _send(self) -> None:
+        if not (self._waiting and self._spec and self.link.ready):
+            return
+        cut = self._waiting.popleft()
+        continues = self._sent_to == (cut.segment, cut.start) and cut.start > 0
+        self._sent_to = cut.segment, cut.start + self._spec.stride
+        for i, frame in enumerate(cut.frames):
+            self._frames.setdefault((cut.segment, cut.start + i), frame)
+        window = message(cut, self._spec, self._sequence, continues, self.settings())
+        self._sequence += 1
+        self._sent[window.sequence] = window
+        self.link.send(window, window_pixels(cut.frames, self._spec))
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case Waiting(detail):
+                self.stats.server = detail
+                if not self.live and detail.startswith("no server"):
+                    raise UserError(f"{detail}: start one with `realmaster serve`")
+            case Ready(spec, _):
+                self._begin(spec)
+            case Refused(reason):
+                if reason.code == "version" or (self.lossless and reason.code != "order"):
+                    raise UserError(reason.detail)
+                self.stats.server = reason.detail
+                if reason.sequence in self._sent:
+                    self._forget_window(self._sent.pop(reason.sequence))
+            case Lost(in_flight):
+                log.warning("the server fell silent with %d windows in flight", in_flight)
+                self._forget_server()
+            case Arrived(chunk, pixels):
+                self._sent.pop(chunk.sequence, None)
+                self._arrive(chunk.segment, chunk.start, pixels[:chunk.valid], chunk.stage_ms)
+            case _:
+                assert_never(event)
+
+    def _begin(self, spec: ModelSpec) -> None:
+        self._spec, self.stats.model, self.stats.server = spec, spec.model, ""
+        self._windower, self._stitcher = Windower(spec.length, spec.overlap), Stitcher(spec.overlap)
+        self._sent_to = None
+
+    def _forget_window(self, window: Window) -> None:
+        """Gives up the frames that only a refused window had."""
+        if self._stitcher is not None:
+            self._emit(self._stitcher.flush())
+        others = {(w.segment, w.start + i) for w in self._sent.values() for i in range(w.valid)}
+        mine = {(window.segment, window.start + i) for i in range(window.valid)} - others
+        self._drop("refused", sum(self._frames.pop(place, None) is not None for place in mine))
+
+    def _forget_server(self) -> None:
+        if self.lossless:
+            raise UserError("the server stopped answering and a lossless run cannot go on: "
+                            "start it again and repeat the command")
+        self.stats.server = "the server is gone; waiting for it to come back"
+        if self._stitcher is not None:
+            self._emit(self._stitcher.flush())
+        waiting = sum(len(c.frames) for c in self._waiting) + (self._windower.waiting if self._windower else 0)
+        self._drop("server lost", len(self._frames) + waiting)
+        self._spec = self._windower = self._stitcher = None
+        self._waiting.clear()
+        self._sent.clear()
+        self._frames.clear()
+
+    def _arrive(self, segment: int, start: int, pixels: NDArray[np.uint8], stage_ms: dict[str, float]) -> None:
+        if self._stitcher is None or self._spec is None:
+            return
+        self.stats.stages(stage_ms)
+        if not self.lossless:
+            seconds = sum(self.stats.stage_ms.values()) / 1e3
+            period = intake_period(seconds, self._spec.stride, self.fastest)
+            self._intake = Intake(period, self._intake.next_due)
+        self.stats.server = ""
+        self._emit(self._stitcher.push(segment, start, pixels))
+        self.stats.seam = self._stitcher.seam
+
+    def _emit(self, pieces: list[Piece]) -> None:
+        """Queues finished frames for display, each with the game frame it was made of."""
+        for piece in pieces:
+            for i, photo in enumerate(piece.pixels):
+                frame = self._frames.pop((piece.segment, piece.start + i))
+                due = 0.0
+                if self.live:
+                    due, self._presentation = present_at(self._presentation, frame.t_capture_ns / 1e9, self.clock())
+                self._display.append((due, Shown(frame, photo)))
+        limit = DISPLAY_WINDOWS * self._spec.length if self._spec else 0
+        while self.live and not self.lossless and len(self._display) > limit > 0:
+            self._display.popleft()
+            self._drop("display full", 1)
+
+    def _present(self) -> None:
+        while self._display and (not self.live or self._display[0][0] <= self.clock()):
+            self._show(self._display.popleft()[1])
+
+    def _show(self, shown: Shown) -> None:
+        now = self.clock()
+        if shown.photo is not None:
+            self.stats.shown += 1
+            self.stats.rate_out.add(now)
+            if self.live:
+                self.stats.behind = now - shown.frame.t_capture_ns / 1e9
+        for sink in self.sinks:
+            sink.show(shown, self.stats)

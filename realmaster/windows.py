@@ -1,0 +1,93 @@
+"""Cuts a stream of frames into overlapping windows.
+
+A window holds `ModelSpec.length` frames and starts one stride after the one before it, so the last
+`overlap` frames of each come again in the next. A window never spans a reset, a gap or a change of
+size: there the frames so far are padded out (the last one repeated) and a new segment begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.protocol import ModelSpec, RenderSettings, Window
+from capture.frame import Flags, Frame
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Frames for one window: `frames` has 1 to `length` of them, at `start` of `segment`."""
+
+    segment: int
+    start: int
+    frames: tuple[Frame, ...]
+
+
+class Windower:
+    """Feeds on frames with `push`, and gives what is left with `flush`."""
+
+    def __init__(self, length: int, overlap: int) -> None:
+        if not 0 <= overlap < length:
+            raise ValueError(f"overlap {overlap} must lie in [0, {length})")
+        self.length, self.overlap = length, overlap
+        self._segment, self._start = 0, 0
+        self._frames: list[Frame] = []
+        self._fresh = 0  # frames of `_frames` that no window has had yet
+
+    @property
+    def waiting(self) -> int:
+        """Frames held that no window has had yet."""
+        return self._fresh
+
+    def push(self, frame: Frame) -> list[Cut]:
+        """Takes the next frame; returns the windows that it completes (two at a cut, at most)."""
+        done: list[Cut] = []
+        if self._frames and (frame.flags & Flags.RESET or frame.size != self._frames[0].size):
+            done += self.flush()
+        self._frames.append(frame)
+        self._fresh += 1
+        if len(self._frames) == self.length:
+            done.append(Cut(self._segment, self._start, tuple(self._frames)))
+            stride = self.length - self.overlap
+            self._frames = self._frames[stride:]
+            self._start += stride
+            self._fresh = 0
+        return done
+
+    def flush(self) -> list[Cut]:
+        """Ends the segment; returns its last, shorter window if frames are left that none has had."""
+        last = [Cut(self._segment, self._start, tuple(self._frames))] if self._fresh else []
+        self._frames, self._fresh, self._start = [], 0, 0
+        self._segment += 1
+        return last
+
+
+def window_pixels(frames: Sequence[Frame], spec: ModelSpec) -> NDArray[np.uint8]:
+    """Final colour of `frames`, scaled to the model, padded to its length: (length, height, width, 3) u8."""
+    out = np.empty((spec.length, spec.height, spec.width, 3), np.uint8)
+    for i, frame in enumerate(frames):
+        fit(frame.rgb, spec.width, spec.height, out[i])
+    out[len(frames):] = out[len(frames) - 1]
+    return out
+
+
+def fit(rgb: NDArray[np.uint8], width: int, height: int, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """`rgb` scaled to width x height: area-averaged when it shrinks, cubic when it grows."""
+    if rgb.shape[:2] == (height, width):
+        if out is None:
+            return rgb
+        np.copyto(out, rgb)
+        return out
+    mode = cv2.INTER_AREA if rgb.shape[1] > width else cv2.INTER_CUBIC
+    scaled = cv2.resize(np.ascontiguousarray(rgb), (width, height), dst=out, interpolation=mode)
+    return np.asarray(scaled, np.uint8)
+
+
+def message(cut: Cut, spec: ModelSpec, sequence: int, continues: bool, settings: RenderSettings) -> Window:
+    """The wire's header for `cut`."""
+    return Window(sequence=sequence, segment=cut.segment, start=cut.start, valid=len(cut.frames),
+                  continues=continues, length=spec.length, width=spec.width, height=spec.height, settings=settings)

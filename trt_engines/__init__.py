@@ -1,0 +1,1 @@
+"""From weights to graphs and plans: ONNX export, manifests, runtimes."""

@@ -1,0 +1,110 @@
+"""Exports the tiny model to four static ONNX graphs with the LoRA merged. Imports torch.
+
+Weights are stored as fp16 and cast to fp32 when a session loads, which halves the files; as the
+checkpoint itself is fp16, nothing is lost.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from realmaster.models.in_context import InContext
+from realmaster.models.tiny import load_lora, load_transformer, null_prompt, read_recipe
+from realmaster.models.tiny_vae import LATENT_CHANNELS, SPATIAL, TEMPORAL, TinyVAE
+from trt_engines.manifest import VERSION, Manifest, sha256, write_manifest
+
+OPSET = 20
+SMALL = 1024
+"""Tensors with fewer numbers stay fp32."""
+
+
+class _Encode(nn.Module):
+    def __init__(self, vae: TinyVAE) -> None:
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, video: Tensor) -> Tensor:
+        return self.vae.encode(video)
+
+
+class _Decode(_Encode):
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.vae.decode(latent)
+
+
+class _Write(nn.Module):
+    def __init__(self, context: InContext) -> None:
+        super().__init__()
+        self.context, self.transformer = context, context.transformer
+        self.register_buffer("prompt", null_prompt(1))
+
+    def forward(self, reference: Tensor) -> Tensor:
+        return self.context.write(reference, self.prompt)
+
+
+class _Read(_Write):
+    def forward(self, noisy: Tensor, timestep: Tensor, cache: Tensor) -> Tensor:
+        return self.context.read(noisy, timestep, self.prompt, cache)
+
+
+def _halve(path: Path) -> None:
+    """Stores large fp32 initializers as fp16, each followed by a Cast that the runtime folds away."""
+    model = onnx.load(path)
+    graph, casts = model.graph, []
+    for i, tensor in enumerate(graph.initializer):
+        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < SMALL:
+            continue
+        half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}_fp16")
+        casts.append(onnx.helper.make_node("Cast", [half.name], [tensor.name], to=onnx.TensorProto.FLOAT))
+        graph.initializer[i].CopyFrom(half)
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def export_tiny(checkpoint: Path, out: Path, width: int, height: int, length: int) -> Manifest:
+    """Writes `out/{encode,write,read,decode}.onnx` and their manifest for windows of `length` frames."""
+    vae = TinyVAE.load(checkpoint / "vae")
+    transformer = load_transformer(checkpoint / "transformer")
+    lora = checkpoint / "lora.safetensors"
+    load_lora(transformer, lora)
+    context = InContext(transformer)
+    video = torch.zeros(1, length, 3, height, width)
+    latent = torch.zeros(1, LATENT_CHANNELS, (length - 1) // TEMPORAL + 1, height // SPATIAL, width // SPATIAL)
+    cache = context.write(latent, null_prompt(1)).detach()
+    jobs: dict[str, tuple[nn.Module, dict[str, Tensor]]] = {
+        "encode": (_Encode(vae), {"video": video}),
+        "write": (_Write(context), {"reference": latent}),
+        "read": (_Read(context), {"noisy": latent, "timestep": torch.tensor([1000.0]), "cache": cache}),
+        "decode": (_Decode(vae), {"latent": latent})}
+    part = out.with_name(out.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for name, (module, inputs) in jobs.items():
+        path = part / f"{name}.onnx"
+        with torch.no_grad():
+            program = torch.onnx.export(module.eval(), tuple(inputs.values()), dynamo=True, opset_version=OPSET,
+                                        input_names=list(inputs), output_names=["out"], verbose=False)
+        assert program is not None
+        program.save(str(path), external_data=False)
+        _halve(path)
+    files = [checkpoint / "vae" / "diffusion_pytorch_model.safetensors",
+             checkpoint / "transformer" / "diffusion_pytorch_model.safetensors", lora]
+    manifest = Manifest(
+        version=VERSION, model="tiny", width=width, height=height, length=length, latent_channels=LATENT_CHANNELS,
+        opset=OPSET, precision="fp32, weights stored as fp16", recipe=read_recipe(lora),
+        sources={str(f.relative_to(checkpoint)): sha256(f) for f in files},
+        graphs={f"{n}.onnx": sha256(part / f"{n}.onnx") for n in jobs})
+    write_manifest(part, manifest)
+    shutil.rmtree(out, ignore_errors=True)
+    part.rename(out)
+    return manifest

@@ -1,0 +1,55 @@
+"""Runs exported graphs on ONNX Runtime: the default on machines without a GPU. Needs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from trt_engines.manifest import EngineError, Manifest, read_manifest
+
+F32 = NDArray[np.float32]
+
+
+class OrtGraphs:
+    """The four graphs of the tiny model: encode, write, read, decode. All arrays are f32 unless said.
+
+    Threads do not spin: beside a game on two cores, spinning costs a third of the frame rate.
+    """
+
+    def __init__(self, folder: Path, threads: int, remedy: str) -> None:
+        self.manifest: Manifest = read_manifest(folder, remedy)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        self._sessions: dict[str, Any] = {}
+        try:
+            for name in ("encode", "write", "read", "decode"):
+                self._sessions[name] = onnxruntime.InferenceSession(
+                    str(folder / f"{name}.onnx"), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises bare subclasses of Exception, one per failure
+            raise EngineError(f"{name}.onnx does not load ({type(error).__name__}): {remedy}") from error
+
+    def _run(self, name: str, **inputs: Any) -> F32:
+        return self._sessions[name].run(None, inputs)[0]
+
+    def encode(self, video: F32) -> F32:
+        """(1, T, 3, H, W) in [-1, 1] to latents (1, C, L, h, w)."""
+        return self._run("encode", video=video)
+
+    def write(self, reference: F32) -> F32:
+        """Reference latents to keys and values (layers, 2, 1, S, heads, size)."""
+        return self._run("write", reference=reference)
+
+    def read(self, noisy: F32, timestep: float, cache: F32) -> F32:
+        """Velocity of `noisy` (1, C, L, h, w) at `timestep` in [0, 1000]."""
+        return self._run("read", noisy=noisy, timestep=np.array([timestep], np.float32), cache=cache)
+
+    def decode(self, latent: F32) -> F32:
+        """Latents to video (1, T, 3, H, W)."""
+        return self._run("decode", latent=latent)
