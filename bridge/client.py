@@ -95,7 +95,7 @@ class BridgeClient:
         self.spec: ModelSpec | None = None
         self.credits = 0
         self._in_flight: set[int] = set()
-        self._heard = self._hello = self._ping = float("-inf")
+        self._heard = self._hello = self._ping = self._polled = float("-inf")
         self.rendering_ms = 0.0
 
     @property
@@ -120,6 +120,9 @@ class BridgeClient:
         deadline = time.monotonic() + timeout
         while True:
             now = time.monotonic()
+            if now - self._polled > PING_SECONDS:
+                self._heard = now  # nobody listened meanwhile: the silence is not the server's
+            self._polled = now
             if (event := self._keep_alive(now)) is not None:
                 return event
             wait = max(0.0, min(deadline - now, 0.1))

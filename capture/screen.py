@@ -41,7 +41,7 @@ def window_region(title: str) -> Region:
     if not sys.platform.startswith("linux"):
         raise CaptureError("finding a window by title works on X11 only: give --region WIDTHxHEIGHT+LEFT+TOP")
     from Xlib import display
-    from Xlib.error import DisplayError, XError
+    from Xlib.error import ConnectionClosedError, DisplayError, XError
 
     try:
         root = (server := display.Display()).screen().root
@@ -57,7 +57,7 @@ def window_region(title: str) -> Region:
                     server.close()
                     return -place.x, -place.y, shape.width, shape.height
             stack += window.query_tree().children
-    except (DisplayError, XError) as error:
+    except (ConnectionClosedError, DisplayError, XError) as error:
         raise CaptureError(f"cannot ask the X server for its windows: {error}") from error
     server.close()
     listed = ", ".join(sorted(set(titles))[:8]) or "none at all"

@@ -163,9 +163,9 @@ class Pairs(_Settings):
 
 
 class Train(_Settings):
-    """Train a part of the tiny model on pairs: the autoencoder, then the base, then the LoRA."""
+    """Train a part of the tiny model on pairs: autoencoder, base, LoRA, and the decoder on what the LoRA gives."""
 
-    part: tyro.conf.Positional[Literal["vae", "base", "lora"]]
+    part: tyro.conf.Positional[Literal["vae", "base", "lora", "decoder"]]
     """What to train; each needs the one before it. A part that exists is trained further."""
     pairs: Path = Path("data/pairs")
     """Folder of training clips."""
@@ -173,8 +173,6 @@ class Train(_Settings):
     """Folder to train into."""
     minutes: float = 30.0
     """How long."""
-    pixel_weight: float = 0.0
-    """For the LoRA: weight of the decoded pixels' error beside the latents'."""
     seed: int = 0
     """Seed of the batches."""
 

@@ -31,7 +31,7 @@ class Graphs(Protocol):
     def encode(self, video: F32) -> F32: ...
     def write(self, reference: F32) -> F32: ...
     def read(self, noisy: F32, timestep: float, cache: F32) -> F32: ...
-    def decode(self, latent: F32) -> F32: ...
+    def decode(self, latent: F32, video: F32) -> F32: ...
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class TinyBackend:
         marks.append(time.perf_counter())
         latents = self._denoise(window, reference, carry.latents if isinstance(carry, Carry) else None)
         marks.append(time.perf_counter())
-        photo = (self.graphs.decode(latents)[0].transpose(0, 2, 3, 1) + 1) * 127.5
+        photo = (self.graphs.decode(latents, video)[0].transpose(0, 2, 3, 1) + 1) * 127.5
         strength = float(np.clip(window.settings.strength, 0, 1))
         if strength < 1:
             photo = strength * photo + (1 - strength) * pixels

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
@@ -28,7 +28,7 @@ from realmaster.link import Link
 from realmaster.pacing import Intake, Presentation, intake_period, present_at, take
 from realmaster.stats import Stats
 from realmaster.stitch import Piece, Stitcher
-from realmaster.windows import Cut, Windower, message, window_pixels
+from realmaster.windows import Cut, Place, Windower, message, window_pixels, window_places
 
 log = logging.getLogger(__name__)
 DISPLAY_WINDOWS = 4
@@ -70,7 +70,7 @@ class Session:
         self._windower: Windower | None = None
         self._stitcher: Stitcher | None = None
         self._waiting: deque[Cut] = deque()
-        self._frames: dict[tuple[int, int], Frame] = {}  # sent and not shown yet, by segment and place
+        self._frames: dict[Place, Frame] = {}  # in some window and not shown yet
         self._sent: dict[int, Window] = {}  # windows in flight, by sequence
         self._display: deque[tuple[float, Shown]] = deque()
         self._presentation, self._intake = Presentation(), Intake(self.fastest)
@@ -140,11 +140,22 @@ class Session:
     def _queue(self, cuts: list[Cut]) -> None:
         """Puts windows in the one-deep slot: live, a newer one replaces one that still waits."""
         for cut in cuts:
-            if self._waiting and not self.lossless:
-                lost = self._waiting.popleft()
-                fresh = len(lost.frames) - (self._spec.overlap if self._spec and lost.start else 0)
-                self._drop("server busy", fresh)
+            self._frames.update(zip(cut.places, cut.frames, strict=True))
+            replaced = [] if self.lossless else [self._waiting.popleft() for _ in range(len(self._waiting))]
             self._waiting.append(cut)
+            for lost in replaced:
+                self._give_up(lost.places, "server busy")
+
+    def _give_up(self, places: Iterable[Place], cause: str) -> None:
+        """Counts those of `places` as dropped that no other window, nor the stitcher, still has."""
+        kept = {p for w in self._sent.values() for p in window_places(w)}
+        kept.update(p for cut in self._waiting for p in cut.places)
+        kept.update(self._stitcher.places if self._stitcher else [])
+        kept.update(self._windower.places if self._windower else [])
+        lost = [p for p in places if p in self._frames and p not in kept]
+        for place in lost:
+            del self._frames[place]
+        self.stats.dropped.update({cause: len(lost)} if lost else {})
 
     def _drop(self, cause: str, count: int) -> None:
         self.stats.dropped[cause] += count
@@ -155,8 +166,6 @@ class Session:
         cut = self._waiting.popleft()
         continues = self._sent_to == (cut.segment, cut.start) and cut.start > 0
         self._sent_to = cut.segment, cut.start + self._spec.stride
-        for i, frame in enumerate(cut.frames):
-            self._frames.setdefault((cut.segment, cut.start + i), frame)
         window = message(cut, self._spec, self._sequence, continues, self.settings())
         self._sequence += 1
         self._sent[window.sequence] = window
@@ -175,7 +184,7 @@ class Session:
                     raise UserError(reason.detail)
                 self.stats.server = reason.detail
                 if reason.sequence in self._sent:
-                    self._forget_window(self._sent.pop(reason.sequence))
+                    self._give_up(window_places(self._sent.pop(reason.sequence)), "refused")
             case Lost(in_flight):
                 log.warning("the server fell silent with %d windows in flight", in_flight)
                 self._forget_server()
@@ -190,14 +199,6 @@ class Session:
         self._windower, self._stitcher = Windower(spec.length, spec.overlap), Stitcher(spec.overlap)
         self._sent_to = None
 
-    def _forget_window(self, window: Window) -> None:
-        """Gives up the frames that only a refused window had."""
-        if self._stitcher is not None:
-            self._emit(self._stitcher.flush())
-        others = {(w.segment, w.start + i) for w in self._sent.values() for i in range(w.valid)}
-        mine = {(window.segment, window.start + i) for i in range(window.valid)} - others
-        self._drop("refused", sum(self._frames.pop(place, None) is not None for place in mine))
-
     def _forget_server(self) -> None:
         if self.lossless:
             raise UserError("the server stopped answering and a lossless run cannot go on: "
@@ -205,8 +206,7 @@ class Session:
         self.stats.server = "the server is gone; waiting for it to come back"
         if self._stitcher is not None:
             self._emit(self._stitcher.flush())
-        waiting = sum(len(c.frames) for c in self._waiting) + (self._windower.waiting if self._windower else 0)
-        self._drop("server lost", len(self._frames) + waiting)
+        self._drop("server lost", len(self._frames) + (self._windower.waiting if self._windower else 0))
         self._spec = self._windower = self._stitcher = None
         self._waiting.clear()
         self._sent.clear()

@@ -45,6 +45,12 @@ class Stitcher:
         """Mean absolute difference (0 to 255) of the two versions of the last blended overlap."""
         self._tail: Piece | None = None
 
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """Segment and number of each frame that is held back."""
+        tail = self._tail
+        return [] if tail is None else [(tail.segment, tail.start + i) for i in range(len(tail.pixels))]
+
     def push(self, segment: int, start: int, pixels: Video) -> list[Piece]:
         """A chunk's valid frames. A chunk that does not continue the last one first ends that one."""
         done: list[Piece] = []

@@ -18,6 +18,10 @@ from bridge.protocol import ModelSpec, RenderSettings, Window
 from capture.frame import Flags, Frame
 
 
+Place = tuple[int, int]
+"""Where a frame stands in the stream: its segment, and its number in it."""
+
+
 @dataclass(frozen=True)
 class Cut:
     """Frames for one window: `frames` has 1 to `length` of them, at `start` of `segment`."""
@@ -25,6 +29,11 @@ class Cut:
     segment: int
     start: int
     frames: tuple[Frame, ...]
+
+    @property
+    def places(self) -> list[Place]:
+        """The place of each frame."""
+        return [(self.segment, self.start + i) for i in range(len(self.frames))]
 
 
 class Windower:
@@ -42,6 +51,11 @@ class Windower:
     def waiting(self) -> int:
         """Frames held that no window has had yet."""
         return self._fresh
+
+    @property
+    def places(self) -> list[Place]:
+        """Places of all frames held, those that a window had already too."""
+        return [(self._segment, self._start + i) for i in range(len(self._frames))]
 
     def push(self, frame: Frame) -> list[Cut]:
         """Takes the next frame; returns the windows that it completes (two at a cut, at most)."""
@@ -91,3 +105,8 @@ def message(cut: Cut, spec: ModelSpec, sequence: int, continues: bool, settings:
     """The wire's header for `cut`."""
     return Window(sequence=sequence, segment=cut.segment, start=cut.start, valid=len(cut.frames),
                   continues=continues, length=spec.length, width=spec.width, height=spec.height, settings=settings)
+
+
+def window_places(window: Window) -> list[Place]:
+    """The place of each real frame of a window that was sent."""
+    return [(window.segment, window.start + i) for i in range(window.valid)]

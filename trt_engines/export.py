@@ -35,8 +35,8 @@ class _Encode(nn.Module):
 
 
 class _Decode(_Encode):
-    def forward(self, latent: Tensor) -> Tensor:
-        return self.vae.decode(latent)
+    def forward(self, latent: Tensor, video: Tensor) -> Tensor:
+        return self.vae.decode(latent, video)
 
 
 class _Write(nn.Module):
@@ -85,7 +85,7 @@ def export_tiny(checkpoint: Path, out: Path, width: int, height: int, length: in
         "encode": (_Encode(vae), {"video": video}),
         "write": (_Write(context), {"reference": latent}),
         "read": (_Read(context), {"noisy": latent, "timestep": torch.tensor([1000.0]), "cache": cache}),
-        "decode": (_Decode(vae), {"latent": latent})}
+        "decode": (_Decode(vae), {"latent": latent, "video": video})}
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

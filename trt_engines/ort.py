@@ -50,6 +50,6 @@ class OrtGraphs:
         """Velocity of `noisy` (1, C, L, h, w) at `timestep` in [0, 1000]."""
         return self._run("read", noisy=noisy, timestep=np.array([timestep], np.float32), cache=cache)
 
-    def decode(self, latent: F32) -> F32:
-        """Latents to video (1, T, 3, H, W)."""
-        return self._run("decode", latent=latent)
+    def decode(self, latent: F32, video: F32) -> F32:
+        """Latents, and the game's window (1, T, 3, H, W) for detail, to the photoreal window."""
+        return self._run("decode", latent=latent, video=video)

@@ -28,7 +28,7 @@ def run(settings: Pairs | Train | Export) -> int:
 
 
 def _train(settings: Train) -> None:
-    from realmaster.training.transformer import train_base, train_lora
+    from realmaster.training.transformer import train_base, train_decoder, train_lora
     from realmaster.training.vae import train_vae
 
     match settings.part:
@@ -37,5 +37,6 @@ def _train(settings: Train) -> None:
         case "base":
             train_base(settings.pairs, settings.checkpoint, settings.minutes, seed=settings.seed)
         case "lora":
-            train_lora(settings.pairs, settings.checkpoint, settings.minutes, seed=settings.seed,
-                       pixel_weight=settings.pixel_weight)
+            train_lora(settings.pairs, settings.checkpoint, settings.minutes, seed=settings.seed)
+        case "decoder":
+            train_decoder(settings.pairs, settings.checkpoint, settings.minutes, seed=settings.seed)

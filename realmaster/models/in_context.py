@@ -32,8 +32,9 @@ class ReferenceProcessor(WanAttnProcessor):
         query, key = (_rotate(norm(project(hidden_states)).unflatten(2, (attn.heads, -1)), *rotary_emb)
                       for project, norm in ((attn.to_q, attn.norm_q), (attn.to_k, attn.norm_k)))
         value = attn.to_v(hidden_states).unflatten(2, (attn.heads, -1))
-        self.written = (key, value)
-        if self.reference is not None:
+        if self.reference is None:
+            self.written = (key, value)
+        else:
             key = torch.cat([key, self.reference[0]], 1)
             value = torch.cat([value, self.reference[1]], 1)
         out = dispatch_attention_fn(query, key, value, attn_mask=attention_mask)
@@ -64,7 +65,10 @@ class InContext:
         for processor in self.processors:
             processor.reference = None
         self.transformer(reference, torch.zeros(len(reference)), prompt, return_dict=False)
-        return torch.stack([torch.stack(p.written) for p in self.processors if p.written is not None])
+        written = [p.written for p in self.processors]
+        for processor in self.processors:
+            processor.written = None
+        return torch.stack([torch.stack(pair) for pair in written if pair is not None])
 
     def read(self, noisy: Tensor, timestep: Tensor, prompt: Tensor, cache: Tensor) -> Tensor:
         """Velocity (B, C, L, h, w) of the noisy target; `timestep` (B,) in [0, 1000]."""

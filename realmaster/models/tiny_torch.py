@@ -43,9 +43,9 @@ class TorchGraphs:
         return self.context.read(_tensor(noisy), torch.tensor([timestep]), self.prompt, _tensor(cache)).numpy()
 
     @torch.inference_mode()
-    def decode(self, latent: F32) -> F32:
+    def decode(self, latent: F32, video: F32) -> F32:
         """See `OrtGraphs.decode`."""
-        return self.vae.decode(_tensor(latent)).numpy()
+        return self.vae.decode(_tensor(latent), _tensor(video)).numpy()
 
 
 def _tensor(array: F32) -> Tensor:

@@ -3,6 +3,10 @@
 Four frames become the channels of one latent frame, so encoding is stateless; the decoder looks
 one latent back (as TAEHV's memory blocks do), so decoding is causal. A window of 4k+1 frames has
 k+1 latents: the first frame is repeated to fill the first group, as Wan's grid does.
+
+The decoder may be given the game's frames. It then adds to its own picture the game's pixels times
+gains that it predicts for every 4 x 4 block, frame and colour (a local affine transfer, after Gharbi
+et al., "Deep Bilateral Learning", 2017), so that fine detail need not pass through the latents.
 """
 
 from __future__ import annotations
@@ -45,6 +49,12 @@ class MemoryBlock(nn.Module):
         return self.block(F.relu(mixed) + x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
+def _group(video: Tensor) -> Tensor:
+    """(B, 4k+1, 3, H, W) to (B, k+1, 12, H, W): the first frame repeated, then four frames a group."""
+    padded = torch.cat([video[:, :1].expand(-1, TEMPORAL - 1, -1, -1, -1), video], 1)
+    return padded.unflatten(1, (-1, TEMPORAL)).flatten(2, 3)
+
+
 class TinyVAE(nn.Module):
     """Deterministic autoencoder; latents are normalised to zero mean and unit variance per channel."""
 
@@ -58,26 +68,41 @@ class TinyVAE(nn.Module):
             nn.Conv2d(wide, LATENT_CHANNELS, 3, padding=1))
         self.decoder_in = nn.Conv2d(LATENT_CHANNELS, wide, 3, padding=1)
         self.memory = MemoryBlock(wide)
-        self.decoder = nn.Sequential(
-            ResBlock(wide), ResBlock(wide), nn.Conv2d(wide, 4 * narrow, 3, padding=1), nn.PixelShuffle(2),
-            ResBlock(narrow), ResBlock(narrow), nn.ReLU(), nn.Conv2d(narrow, patch, 3, padding=1))
+        self.decoder_low = nn.Sequential(
+            ResBlock(wide), ResBlock(wide), nn.Conv2d(wide, 4 * narrow, 3, padding=1), nn.PixelShuffle(2))
+        self.skip = nn.Conv2d(patch, narrow, 3, padding=1)
+        self.decoder_high = nn.Sequential(ResBlock(narrow), ResBlock(narrow), nn.ReLU())
+        self.picture = nn.Conv2d(narrow, patch, 3, padding=1)
+        self.gain = nn.Conv2d(narrow, 3 * TEMPORAL, 3, padding=1)
+        for layer in (self.skip, self.gain):  # without a reference, and before training, they add nothing
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
         self.register_buffer("latent_mean", torch.zeros(LATENT_CHANNELS))
         self.register_buffer("latent_std", torch.ones(LATENT_CHANNELS))
 
     def encode(self, video: Tensor) -> Tensor:
         """(B, 4k+1, 3, H, W) in [-1, 1] to normalised latents (B, 32, k+1, H/8, W/8)."""
-        padded = torch.cat([video[:, :1].expand(-1, TEMPORAL - 1, -1, -1, -1), video], 1)
-        groups = padded.unflatten(1, (-1, TEMPORAL)).flatten(2, 3)
+        groups = _group(video)
         latent = self.encoder(F.pixel_unshuffle(groups.flatten(0, 1), 4)).unflatten(0, groups.shape[:2])
         latent = (latent - self.latent_mean[:, None, None]) / self.latent_std[:, None, None]
         return latent.transpose(1, 2)
 
-    def decode(self, latent: Tensor) -> Tensor:
-        """Normalised latents (B, 32, L, h, w) to video (B, 4L-3, 3, 8h, 8w), nominally in [-1, 1]."""
+    def decode(self, latent: Tensor, reference: Tensor | None = None) -> Tensor:
+        """Normalised latents (B, 32, L, h, w) to video (B, 4L-3, 3, 8h, 8w), nominally in [-1, 1].
+
+        `reference` is the game's window, (B, 4L-3, 3, 8h, 8w) in [-1, 1].
+        """
         z = latent.transpose(1, 2) * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
         x = self.memory(F.relu(self.decoder_in(z.flatten(0, 1))).unflatten(0, z.shape[:2]))
-        frames = F.pixel_shuffle(self.decoder(x.flatten(0, 1)), 4).unflatten(0, z.shape[:2])
-        return frames.unflatten(2, (TEMPORAL, 3)).flatten(1, 2)[:, TEMPORAL - 1:]
+        x = self.decoder_low(x.flatten(0, 1))
+        if reference is not None:
+            game = _group(reference).flatten(0, 1)
+            x = x + self.skip(F.pixel_unshuffle(game, 4))
+        x = self.decoder_high(x)
+        frames = F.pixel_shuffle(self.picture(x), 4)
+        if reference is not None:
+            frames = frames + F.interpolate(self.gain(x), scale_factor=4.0, mode="bilinear") * game
+        return frames.unflatten(0, z.shape[:2]).unflatten(2, (TEMPORAL, 3)).flatten(1, 2)[:, TEMPORAL - 1:]
 
     def save(self, folder: Path) -> None:
         """Writes `config.json` and `diffusion_pytorch_model.safetensors` (fp16), diffusers' own names."""

@@ -22,7 +22,7 @@ def _jitter_colour(rng: np.random.Generator, video: Tensor) -> Tensor:
     return torch.where(keep, video, (video * gain + offset).clamp(-1, 1))
 
 
-def _loss(out: Tensor, video: Tensor) -> Tensor:
+def picture_loss(out: Tensor, video: Tensor) -> Tensor:
     """Absolute error of the pixels, and of their differences in x and y, which keeps edges."""
     loss = (out - video).abs().mean() + 2 * (out - video).square().mean()
     for dim in (-1, -2):
@@ -49,7 +49,7 @@ def train_vae(pairs: Path, out: Path, minutes: float, batch: int = 6, seed: int 
         video = _jitter_colour(rng, video)
         with torch.autocast("cpu", torch.bfloat16):
             latent = vae.encode(video)
-            loss = _loss(vae.decode(latent).float(), video) + 1e-3 * latent.float().square().mean()
+            loss = picture_loss(vae.decode(latent).float(), video) + 1e-3 * latent.float().square().mean()
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(vae.parameters(), 1.0)

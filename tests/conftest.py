@@ -1,0 +1,73 @@
+"""Fixtures that several suites share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bridge.server import Backend, BridgeServer
+from capture.frame import Frame, color_frame
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's two spinning threads starve everything else on two cores
+
+
+def moving_frames(count: int, width: int = 64, height: int = 48, first: int = 0) -> list[Frame]:
+    """Frames of a bar that moves over a gradient; each differs from all others."""
+    y, x = np.mgrid[0:height, 0:width]
+    base = np.stack([x * 255 // width, y * 255 // height, np.full_like(x, 90)], -1).astype(np.uint8)
+    frames = []
+    for i in range(first, first + count):
+        image = base.copy()
+        left = (3 * i) % (width - 8)
+        image[:, left:left + 8] = (250, 240, i % 256)
+        frames.append(color_frame(i, i * 40_000_000, image))
+    return frames
+
+
+@pytest.fixture
+def ring_name() -> str:
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[[Callable[[], Backend]], BridgeServer]]:
+    """Starts real servers on ipc sockets, each in a thread, and stops them after the test."""
+    running: list[tuple[BridgeServer, threading.Thread]] = []
+
+    def start(load: Callable[[], Backend], address: str | None = None) -> BridgeServer:
+        server = BridgeServer(address or f"ipc://{tmp_path}/s{len(running)}", load)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        running.append((server, thread))
+        return server
+
+    yield start
+    for server, thread in running:
+        server.stop()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def xvfb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A display of our own."""
+    if shutil.which("Xvfb") is None:
+        pytest.skip("needs Xvfb (Debian: apt-get install xvfb)")
+    read, write = os.pipe()
+    process = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", "800x600x24", "-noreset",
+                                "-nolisten", "tcp"],
+                               pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        number = pipe.readline().strip()
+    yield f":{number}"
+    process.terminate()
+    process.wait(5)

@@ -1,0 +1,33 @@
+"""The one fake: a renderer that tints. It stands behind the same contract suite as the real one."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from bridge.codec import Pixels
+from bridge.protocol import ModelSpec, Window
+from bridge.server import Rendered
+
+SPEC = ModelSpec(model="tint", width=64, height=48, length=13, overlap=5)
+
+
+class TintBackend:
+    """Inverts the frames, and brightens them by how many windows led up to this one without a gap."""
+
+    def __init__(self, spec: ModelSpec = SPEC) -> None:
+        self.spec = spec
+        self.gate = threading.Event()
+        self.gate.set()
+        self.fail = False
+
+    def render(self, window: Window, pixels: Pixels, carry: object) -> Rendered:
+        self.gate.wait(20)
+        if self.fail:
+            raise RuntimeError("asked to fail")
+        depth = carry + 1 if isinstance(carry, int) else 0
+        strength = window.settings.strength
+        tinted = 255 - pixels.astype(np.float32) * 0.5 - min(depth, 20)
+        mixed = strength * tinted + (1 - strength) * pixels
+        return Rendered(np.clip(np.rint(mixed), 0, 255).astype(np.uint8), {"tint": 1.0}, depth)
