@@ -7,6 +7,7 @@ what was in flight, and says Hello until it is welcomed again. Windows in flight
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +127,7 @@ class BridgeClient:
             if (event := self._keep_alive(now)) is not None:
                 return event
             wait = max(0.0, min(deadline - now, 0.1))
-            if self._socket.poll(wait * 1000):
+            if self._socket.poll(int(wait * 1000)):
                 if (event := self._receive()) is not None:
                     return event
             elif time.monotonic() >= deadline:
@@ -151,10 +152,8 @@ class BridgeClient:
         return None
 
     def _say(self, message: Hello | Ping | Bye) -> None:
-        try:
+        with contextlib.suppress(zmq.Again):  # nobody is connected: the next Hello will tell
             self._socket.send_multipart(encode(message), zmq.NOBLOCK)
-        except zmq.Again:
-            pass  # nobody is connected: the next Hello will tell
 
     def _receive(self) -> Event | None:
         try:

@@ -41,7 +41,7 @@ def encode(message: ClientMessage | ServerMessage, pixels: Pixels | None = None)
         if pixels is None or pixels.shape != expected or pixels.dtype != np.uint8:
             raise ValueError(f"a {type(message).__name__} of {expected} u8 was given "
                              f"{None if pixels is None else (pixels.shape, pixels.dtype.str)}")
-        parts.append(memoryview(np.ascontiguousarray(pixels)).cast("B"))
+        parts.append(np.ascontiguousarray(pixels).data.cast("B"))
     return parts
 
 

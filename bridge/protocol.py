@@ -71,14 +71,14 @@ class RenderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     seed: int = 0
 
 
-class Hello(_Wire):
+class Hello(_Wire, frozen=True):
     """First word of a client."""
 
     version: int
     client: str
 
 
-class Window(_Wire):
+class Window(_Wire, frozen=True):
     """A window of frames to render; buffer 0 is RGB (length, height, width, 3) u8.
 
     `segment` rises at every cut; `start` is the first frame's place in its segment. `valid` frames
@@ -97,23 +97,23 @@ class Window(_Wire):
     settings: RenderSettings
 
 
-class Ping(_Wire):
+class Ping(_Wire, frozen=True):
     """Asks whether the server lives."""
 
     t_ns: int
 
 
-class Bye(_Wire):
+class Bye(_Wire, frozen=True):
     """Last word of a client."""
 
 
-class Warming(_Wire):
+class Warming(_Wire, frozen=True):
     """The model is still loading; `detail` is for people."""
 
     detail: str
 
 
-class Welcome(_Wire):
+class Welcome(_Wire, frozen=True):
     """The server will render for this client."""
 
     version: int
@@ -122,7 +122,7 @@ class Welcome(_Wire):
     credits: int
 
 
-class Refuse(_Wire):
+class Refuse(_Wire, frozen=True):
     """Why a message was not taken. `sequence` names the window, where it was one."""
 
     code: RefuseCode
@@ -130,7 +130,7 @@ class Refuse(_Wire):
     sequence: int | None = None
 
 
-class Chunk(_Wire):
+class Chunk(_Wire, frozen=True):
     """A rendered window; buffer 0 is RGB (length, height, width, 3) u8. `stage_ms` by stage name."""
 
     sequence: int
@@ -144,7 +144,7 @@ class Chunk(_Wire):
     stage_ms: dict[str, float]
 
 
-class Pong(_Wire):
+class Pong(_Wire, frozen=True):
     """The server lives. `rendering_ms` is how long the window in hand has taken so far, 0 if none."""
 
     t_ns: int

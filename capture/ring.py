@@ -40,7 +40,7 @@ def ring_path(name: str) -> Path:
     """The ring's file. Raises `CaptureError` unless `name` is plain letters, digits, '-' or '_'."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
         raise CaptureError(f"ring name {name!r}: use up to 64 letters, digits, '-' or '_'")
-    shared = Path("/dev/shm")
+    shared = Path("/dev/shm")  # noqa: S108  where Linux keeps shared memory
     return (shared if shared.is_dir() else Path(tempfile.gettempdir())) / f"realmaster-{name}.ring"
 
 
@@ -143,11 +143,11 @@ class RingReader:
         try:
             self.inode = os.fstat(fd).st_ino
             size = os.fstat(fd).st_size
-            self.memory = mmap.mmap(fd, size) if size >= CONTROL_BYTES else None
+            if size < CONTROL_BYTES:
+                raise CaptureError(f"{self.path.name} is not a ring: remove it and start the game again")
+            self.memory = mmap.mmap(fd, size)
         finally:
             os.close(fd)
-        if self.memory is None:
-            raise CaptureError(f"{self.path.name} is not a ring: remove it and start the game again")
         self.control = np.frombuffer(self.memory, CONTROL, 1)
         self.slots, self.slot_bytes = int(self.control["slots"][0]), int(self.control["slot_bytes"][0])
         if (self.control["magic"][0] != MAGIC or self.control["version"][0] != VERSION or self.slots < 2
@@ -184,7 +184,7 @@ class RingReader:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            if self.notify.poll(min(left, 0.1) * 1000):
+            if self.notify.poll(int(min(left, 0.1) * 1000)):
                 self.notify.recv()
 
     def _check_alive(self) -> None:

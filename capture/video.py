@@ -41,7 +41,7 @@ class VideoSource:
         if not self.waiting:
             raise SourceEnded(f"{self.info.name} is over after {self.next_id} frames")
         picture = self.waiting.pop(0)
-        rgb = np.asarray(picture.to_ndarray(format="rgb24"))
+        rgb = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
         rate = self.info.rate or Fraction(24)
         frame = color_frame(self.next_id, int(self.next_id * NS / rate), rgb, t_game=float(self.next_id / rate),
                             dt=float(1 / rate), dropped=self.failed,

@@ -21,7 +21,7 @@ def play(ring: str, fps: float, framelocked: bool, make_frame: Callable[[int], F
     """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda _number, _frame: stop.set())
     parent = os.getppid()
     writer: RingWriter | None = None
     due = time.monotonic()

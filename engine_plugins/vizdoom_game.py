@@ -78,6 +78,7 @@ class Doom:
         state = self.game.get_state()
         pixels = np.asarray(state.screen_buffer)
         alpha = np.full((*pixels.shape[:2], 1), 255, np.uint8)
+        assert state is not None and state.labels_buffer is not None and state.game_variables is not None
         view = pose_view(*state.game_variables)
         before = view if reset or self.view is None else self.view
         lens = projection(pixels.shape[1], pixels.shape[0])

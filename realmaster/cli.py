@@ -56,7 +56,7 @@ def _parse(arguments: list[str]) -> Any:
 def main() -> None:
     """Entry point."""
     # A parent that ends us politely gets the same clean end as Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s",
                         datefmt="%H:%M:%S", stream=sys.stderr)
     try:

@@ -23,7 +23,7 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Base of all settings: named, immutable, unknown names refused."""
 
 
-class Model(_Settings):
+class Model(_Settings, frozen=True):
     """Which model renders, and how."""
 
     model: str = "tiny"
@@ -36,7 +36,7 @@ class Model(_Settings):
     """Frames that each window repeats of the one before; one more than a multiple of 4."""
 
 
-class Look(_Settings):
+class Look(_Settings, frozen=True):
     """What the picture is like. In `live` the page can change it while it runs."""
 
     strength: float = 1.0
@@ -47,7 +47,7 @@ class Look(_Settings):
     """Seed of the noise; the same seed, windows and settings give the same frames."""
 
 
-class Live(_Settings):
+class Live(_Settings, frozen=True):
     """Show a running game and its photoreal version, side by side, in the browser.
 
     Without further flags this starts the demo game and a model server, and prints the address of the
@@ -87,7 +87,7 @@ class Live(_Settings):
     model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)
 
 
-class Serve(_Settings):
+class Serve(_Settings, frozen=True):
     """Run the model server that `live` and `render` talk to.
 
     On loopback and ipc no keys are needed. Any other address is refused without CURVE keys: make a
@@ -103,7 +103,7 @@ class Serve(_Settings):
     model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)
 
 
-class Render(_Settings):
+class Render(_Settings, frozen=True):
     """Turn a video file photoreal, offline: every frame, in order, none dropped.
 
     The same windows, seed and settings give the same frames that `live` shows.
@@ -125,14 +125,14 @@ class Render(_Settings):
     model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)
 
 
-class Doctor(_Settings):
+class Doctor(_Settings, frozen=True):
     """Check this machine and say what to do about what is missing."""
 
     port: int = 8188
     """The page's port to check."""
 
 
-class Keys(_Settings):
+class Keys(_Settings, frozen=True):
     """Make a CURVE key pair for talking across machines."""
 
     name: tyro.conf.Positional[str]
@@ -141,7 +141,7 @@ class Keys(_Settings):
     """Where to write NAME.key (public, copy it to the other machine) and NAME.key_secret (stays here)."""
 
 
-class Pairs(_Settings):
+class Pairs(_Settings, frozen=True):
     """Render aligned training pairs: game frames and their path-traced twins."""
 
     out: Path = Path("data/pairs")
@@ -162,7 +162,7 @@ class Pairs(_Settings):
     """Path-tracing samples a pixel, before denoising."""
 
 
-class Train(_Settings):
+class Train(_Settings, frozen=True):
     """Train a part of the tiny model on pairs: autoencoder, base, LoRA, and the decoder on what the LoRA gives."""
 
     part: tyro.conf.Positional[Literal["vae", "base", "lora", "decoder"]]
@@ -177,7 +177,7 @@ class Train(_Settings):
     """Seed of the batches."""
 
 
-class Export(_Settings):
+class Export(_Settings, frozen=True):
     """Export a checkpoint to the ONNX graphs that `serve` runs without torch."""
 
     checkpoint: Path = TINY
@@ -190,7 +190,7 @@ class Export(_Settings):
     """Frames in a window, 4k + 1."""
 
 
-class Evaluate(_Settings):
+class Evaluate(_Settings, frozen=True):
     """Measure on held-out pairs: is the output closer to the path-traced truth than the game frame is?"""
 
     pairs: Path = Path("data/held_out")

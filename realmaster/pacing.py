@@ -28,10 +28,8 @@ def present_at(state: Presentation, t_capture: float, now: float) -> tuple[float
     fast-forwarded); early ones let it shrink by `RELAX_SECONDS_PER_FRAME`.
     """
     ready = now - t_capture + SLACK_SECONDS
-    if state.delay is None or ready > state.delay:
-        delay = ready
-    else:
-        delay = max(ready, state.delay - RELAX_SECONDS_PER_FRAME)
+    relaxed = ready if state.delay is None else state.delay - RELAX_SECONDS_PER_FRAME
+    delay = max(ready, relaxed)
     due = max(t_capture + delay, state.shown)
     return due, replace(state, delay=min(delay, MAX_DELAY), shown=due)
 

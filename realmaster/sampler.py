@@ -6,6 +6,7 @@ sigma, from 1 down, with sigmas evenly spaced (not FlowMatchEuler's, whose last 
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass
 from typing import Protocol
@@ -88,11 +89,11 @@ class TinyBackend:
         cache = self.graphs.write(reference)
         clean = x
         levels = sigmas(min(max(window.settings.steps, 1), MAX_STEPS))
-        for sigma, following in zip(levels, levels[1:], strict=False):
-            clean = x - sigma * self.graphs.read(x, 1000 * sigma, cache)
+        for sigma, following in itertools.pairwise(levels):
+            clean = (x - np.float32(sigma) * self.graphs.read(x, 1000 * sigma, cache)).astype(np.float32)
             if before is not None:
                 clean = self._fuse(clean, before)
-            x = clean + following * (x - clean) / sigma
+            x = (clean + np.float32(following / sigma) * (x - clean)).astype(np.float32)
         return clean
 
     def _fuse(self, clean: F32, before: F32) -> F32:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from bridge.protocol import ModelSpec, RenderSettings, Window
 from capture.frame import Flags, Frame
 
-
 Place = tuple[int, int]
 """Where a frame stands in the stream: its segment, and its number in it."""
 

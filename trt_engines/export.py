@@ -7,6 +7,7 @@ checkpoint itself is fp16, nothing is lost.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,33 +26,15 @@ SMALL = 1024
 """Tensors with fewer numbers stay fp32."""
 
 
-class _Encode(nn.Module):
-    def __init__(self, vae: TinyVAE) -> None:
+class _Graph(nn.Module):
+    """A function over a module's weights, as the exporter wants it."""
+
+    def __init__(self, module: nn.Module, function: Callable[..., Tensor]) -> None:
         super().__init__()
-        self.vae = vae
+        self.module, self.function = module, function
 
-    def forward(self, video: Tensor) -> Tensor:
-        return self.vae.encode(video)
-
-
-class _Decode(_Encode):
-    def forward(self, latent: Tensor, video: Tensor) -> Tensor:
-        return self.vae.decode(latent, video)
-
-
-class _Write(nn.Module):
-    def __init__(self, context: InContext) -> None:
-        super().__init__()
-        self.context, self.transformer = context, context.transformer
-        self.register_buffer("prompt", null_prompt(1))
-
-    def forward(self, reference: Tensor) -> Tensor:
-        return self.context.write(reference, self.prompt)
-
-
-class _Read(_Write):
-    def forward(self, noisy: Tensor, timestep: Tensor, cache: Tensor) -> Tensor:
-        return self.context.read(noisy, timestep, self.prompt, cache)
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.function(*inputs)
 
 
 def _halve(path: Path) -> None:
@@ -81,11 +64,19 @@ def export_tiny(checkpoint: Path, out: Path, width: int, height: int, length: in
     video = torch.zeros(1, length, 3, height, width)
     latent = torch.zeros(1, LATENT_CHANNELS, (length - 1) // TEMPORAL + 1, height // SPATIAL, width // SPATIAL)
     cache = context.write(latent, null_prompt(1)).detach()
-    jobs: dict[str, tuple[nn.Module, dict[str, Tensor]]] = {
-        "encode": (_Encode(vae), {"video": video}),
-        "write": (_Write(context), {"reference": latent}),
-        "read": (_Read(context), {"noisy": latent, "timestep": torch.tensor([1000.0]), "cache": cache}),
-        "decode": (_Decode(vae), {"latent": latent, "video": video})}
+    prompt = null_prompt(1)
+
+    def write(reference: Tensor) -> Tensor:
+        return context.write(reference, prompt)
+
+    def read(noisy: Tensor, timestep: Tensor, cache: Tensor) -> Tensor:
+        return context.read(noisy, timestep, prompt, cache)
+
+    jobs: dict[str, tuple[_Graph, dict[str, Tensor]]] = {
+        "encode": (_Graph(vae, vae.encode), {"video": video}),
+        "write": (_Graph(transformer, write), {"reference": latent}),
+        "read": (_Graph(transformer, read), {"noisy": latent, "timestep": torch.tensor([1000.0]), "cache": cache}),
+        "decode": (_Graph(vae, vae.decode), {"latent": latent, "video": video})}
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

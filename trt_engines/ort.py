@@ -14,6 +14,13 @@ from trt_engines.manifest import EngineError, Manifest, read_manifest
 F32 = NDArray[np.float32]
 
 
+def _open(path: Path, options: onnxruntime.SessionOptions, remedy: str) -> Any:
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises bare subclasses of Exception, one per failure
+        raise EngineError(f"{path.name} does not load ({type(error).__name__}): {remedy}") from error
+
+
 class OrtGraphs:
     """The four graphs of the tiny model: encode, write, read, decode. All arrays are f32 unless said.
 
@@ -27,13 +34,8 @@ class OrtGraphs:
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
-        self._sessions: dict[str, Any] = {}
-        try:
-            for name in ("encode", "write", "read", "decode"):
-                self._sessions[name] = onnxruntime.InferenceSession(
-                    str(folder / f"{name}.onnx"), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises bare subclasses of Exception, one per failure
-            raise EngineError(f"{name}.onnx does not load ({type(error).__name__}): {remedy}") from error
+        self._sessions = {name: _open(folder / f"{name}.onnx", options, remedy)
+                          for name in ("encode", "write", "read", "decode")}
 
     def _run(self, name: str, **inputs: Any) -> F32:
         return self._sessions[name].run(None, inputs)[0]

@@ -7,6 +7,7 @@ vectors with view depth, and object ids.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import moderngl
 import numpy as np
@@ -108,7 +109,7 @@ class Rasteriser:
 
     def __init__(self, scene: Scene, width: int, height: int) -> None:
         self.scene, self.size = scene, (width, height)
-        self.gl = moderngl.create_standalone_context(backend="egl")
+        self.gl = moderngl.create_context(standalone=True, backend="egl")  # pyright: ignore[reportArgumentType]  stub error
         self.program = self.gl.program(vertex_shader=_VERTEX, fragment_shader=_FRAGMENT)
         self.sky = self.gl.program(vertex_shader=_SKY_VERTEX, fragment_shader=_SKY_FRAGMENT)
         self.sky_array = self.gl.vertex_array(self.sky, [])
@@ -132,8 +133,13 @@ class Rasteriser:
         layout = [(buffer, "3f 3f 2f", "in_position", "in_normal", "in_uv")]
         return self.gl.vertex_array(self.program, layout, index)
 
-    def _set(self, program: moderngl.Program, name: str, matrix: F32) -> None:
-        program[name].write(np.ascontiguousarray(matrix.T, "f4").tobytes())  # OpenGL is column-major
+    def _set(self, program: moderngl.Program, name: str, value: Any) -> None:
+        """Sets a uniform; a matrix goes over column by column, as OpenGL has it."""
+        uniform: Any = program[name]
+        if isinstance(value, np.ndarray):
+            uniform.write(np.ascontiguousarray(value.T, "f4").tobytes())
+        else:
+            uniform.value = value
 
     def render(self, t: float, dt: float) -> GBuffer:
         """Draws game time `t`; motion vectors point to time `t - dt`, or are zero after a cut."""
@@ -154,15 +160,15 @@ class Rasteriser:
         rotation[:3, 3] = previous[:3, 3] = 0
         self._set(self.sky, "rays", np.linalg.inv(self.projection @ rotation))
         self._set(self.sky, "sky_motion", self.projection @ previous)
-        self.sky["size"].value = self.size
+        self._set(self.sky, "size", self.size)
         self.sky_array.render(moderngl.TRIANGLES, vertices=3)
 
     def _draw_world(self, view: F32, previous_view: F32, t: float, previous_t: float) -> None:
         program = self.program
         for name, matrix in (("view", view), ("previous_view", previous_view), ("projection", self.projection)):
             self._set(program, name, matrix)
-        program["sun"].value = self.scene.sun
-        program["size"].value = self.size
+        self._set(program, "sun", self.scene.sun)
+        self._set(program, "size", self.size)
         identity = np.eye(4, dtype=np.float32)
         for name, array in self.static:
             self._draw(array, name, 0, identity, identity)
@@ -176,15 +182,15 @@ class Rasteriser:
     def _draw(self, array: moderngl.VertexArray, material: str, object_id: int, pose: F32, previous: F32) -> None:
         self._set(self.program, "model", pose)
         self._set(self.program, "previous_model", previous)
-        self.program["metres"].value = self.scene.materials[material].texture.metres
-        self.program["object_id"].value = object_id
+        self._set(self.program, "metres", self.scene.materials[material].texture.metres)
+        self._set(self.program, "object_id", object_id)
         self.textures[material].use(0)
         array.render(moderngl.TRIANGLES)
 
     def _read(self, view: F32, previous_view: F32, shot: int) -> GBuffer:
         width, height = self.size
 
-        def read(i: int, channels: int, dtype: str) -> NDArray[np.generic]:
+        def read(i: int, channels: int, dtype: str) -> NDArray[Any]:
             raw = self.targets[i].read()
             return np.frombuffer(raw, dtype).reshape(height, width, channels)[::-1]
 
@@ -194,7 +200,7 @@ class Rasteriser:
             motion=motion_depth[..., :2], inverse_depth=motion_depth[..., 2],
             object_id=read(3, 1, "u4")[..., 0],
             view=view, previous_view=previous_view, projection=self.projection, shot=shot,
-        )  # type: ignore[arg-type]
+        )
 
 
 STREET_JUMP = 20.0

@@ -237,5 +237,5 @@ def build_street(seed: int) -> Scene:
     sun = (np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth))
     materials = _materials(rng)
     static = (*_ground(), *_buildings(rng), *_street_furniture(rng))
-    return Scene(materials, static, tuple(_traffic(rng)), tuple(float(v) for v in sun),
+    return Scene(materials, static, tuple(_traffic(rng)), (float(sun[0]), float(sun[1]), float(sun[2])),
                  float(rng.uniform(2.5, 5.0)), _shots(rng))

@@ -7,7 +7,6 @@ import os
 import platform
 import shutil
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,8 +20,6 @@ from trt_engines.manifest import EngineError
 
 
 def _python() -> str:
-    if sys.version_info < (3, 11):
-        raise UserError("Python 3.11 or newer is needed")
     return platform.python_version()
 
 
@@ -37,7 +34,7 @@ def _egl() -> str:
     except ImportError as error:
         raise UserError("moderngl is missing: pip install -e '.[games]'") from error
     try:
-        context = moderngl.create_standalone_context(backend="egl")
+        context = moderngl.create_context(standalone=True, backend="egl")  # pyright: ignore[reportArgumentType]  stub error
     except Exception as error:  # moderngl raises bare Exception when there is no EGL
         raise UserError("no off-screen OpenGL: apt-get install libegl1 libgl1-mesa-dri") from error
     name = context.info["GL_RENDERER"]

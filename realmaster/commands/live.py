@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bridge.client import BridgeClient
-from capture.errors import CaptureError
 from capture.engine import EngineSource
+from capture.errors import CaptureError
 from capture.paced import RealTimeSource
 from capture.screen import ScreenSource, parse_region, window_region
 from capture.source import FrameSource, Pacing
@@ -37,7 +37,7 @@ def run(settings: Live) -> int:
     """Runs until Ctrl-C, the end of the source, or `--seconds`."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda _number, _frame: stop.set())
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="realmaster-")))
         (folder / "settings.toml").write_text(as_toml(settings))

@@ -8,9 +8,15 @@ sets under a one-way mask; a test holds that, and that the positions are shared.
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from diffusers.models.attention_dispatch import dispatch_attention_fn
-from diffusers.models.transformers.transformer_wan import WanAttention, WanAttnProcessor, WanTransformer3DModel
+from diffusers.models.transformers.transformer_wan import (
+    WanAttention,
+    WanAttnProcessor,
+    WanTransformer3DModel,
+)
 from torch import Tensor
 
 LORA_TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2"]
@@ -58,7 +64,7 @@ class InContext:
         self.transformer = transformer
         self.processors = [ReferenceProcessor() for _ in transformer.blocks]
         for block, processor in zip(transformer.blocks, self.processors, strict=True):
-            block.attn1.set_processor(processor)
+            cast(Any, block).attn1.set_processor(processor)
 
     def write(self, reference: Tensor, prompt: Tensor) -> Tensor:
         """Reference latents (B, C, L, h, w) and prompt (B, N, D) to keys and values, at timestep 0."""

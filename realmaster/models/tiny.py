@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import torch
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
@@ -45,8 +46,8 @@ def load_lora(model: WanTransformer3DModel, lora: Path, trainable: bool = False)
     if recipe.get("attention") != "one_way":
         raise UserError(f"{lora.name} was trained with attention mode {recipe.get('attention', 'unknown')!r}; "
                         "tiny caches the reference, which is exact for 'one_way' alone")
-    model.load_lora_adapter({k: v.float() for k, v in load_file(lora).items()}, prefix=None,
-                            network_alphas=None, adapter_name="default")
+    weights = {k: v.float() for k, v in load_file(lora).items()}
+    model.load_lora_adapter(weights, prefix=cast(str, None), adapter_name="default")  # None: keys have no prefix
     if not trainable:
         model.fuse_lora(adapter_names=["default"])
         model.unload_lora()

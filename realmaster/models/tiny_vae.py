@@ -58,6 +58,9 @@ def _group(video: Tensor) -> Tensor:
 class TinyVAE(nn.Module):
     """Deterministic autoencoder; latents are normalised to zero mean and unit variance per channel."""
 
+    latent_mean: Tensor
+    latent_std: Tensor
+
     def __init__(self, narrow: int = 64, wide: int = 128) -> None:
         super().__init__()
         self.narrow, self.wide = narrow, wide
@@ -75,8 +78,8 @@ class TinyVAE(nn.Module):
         self.picture = nn.Conv2d(narrow, patch, 3, padding=1)
         self.gain = nn.Conv2d(narrow, 3 * TEMPORAL, 3, padding=1)
         for layer in (self.skip, self.gain):  # without a reference, and before training, they add nothing
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
         self.register_buffer("latent_mean", torch.zeros(LATENT_CHANNELS))
         self.register_buffer("latent_std", torch.ones(LATENT_CHANNELS))
 
@@ -95,12 +98,12 @@ class TinyVAE(nn.Module):
         z = latent.transpose(1, 2) * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
         x = self.memory(F.relu(self.decoder_in(z.flatten(0, 1))).unflatten(0, z.shape[:2]))
         x = self.decoder_low(x.flatten(0, 1))
-        if reference is not None:
-            game = _group(reference).flatten(0, 1)
+        game = None if reference is None else _group(reference).flatten(0, 1)
+        if game is not None:
             x = x + self.skip(F.pixel_unshuffle(game, 4))
         x = self.decoder_high(x)
         frames = F.pixel_shuffle(self.picture(x), 4)
-        if reference is not None:
+        if game is not None:
             frames = frames + F.interpolate(self.gain(x), scale_factor=4.0, mode="bilinear") * game
         return frames.unflatten(0, z.shape[:2]).unflatten(2, (TEMPORAL, 3)).flatten(1, 2)[:, TEMPORAL - 1:]
 

@@ -6,8 +6,8 @@ rasteriser. Needs the `pairs` extra and LLVM 17 or newer (Debian: `libllvm19`).
 
 from __future__ import annotations
 
-import glob
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,10 @@ MATTE = 0.5
 def load_mitsuba() -> Any:
     """The Mitsuba module with its LLVM variant set, or a `UserError` that says what to install."""
     if "DRJIT_LIBLLVM_PATH" not in os.environ:
-        found = sorted(glob.glob("/usr/lib/*/libLLVM-1[7-9]*.so*") + glob.glob("/usr/lib/*/libLLVM.so.[12]*"))
+        library = Path("/usr/lib")
+        found = sorted(library.glob("*/libLLVM-1[7-9]*.so*")) + sorted(library.glob("*/libLLVM.so.[12]*"))
         if found:
-            os.environ["DRJIT_LIBLLVM_PATH"] = found[-1]
+            os.environ["DRJIT_LIBLLVM_PATH"] = str(found[-1])
     try:
         import mitsuba as mi
 

@@ -126,8 +126,7 @@ class Preview:
         await runner.setup()
         site = web.TCPSite(runner, self.host, self.port)
         await site.start()
-        assert site._server is not None  # noqa: SLF001  aiohttp has no public way to learn a port given as 0
-        self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]  # noqa: SLF001
+        self.port = runner.addresses[0][1]  # the real one, if 0 was asked for
 
     async def _index(self, _: web.Request) -> web.StreamResponse:
         return web.FileResponse(WEB / "index.html", headers={"Cache-Control": "no-store"})

@@ -32,13 +32,14 @@ def to_frames(video: Tensor) -> NDArray[np.uint8]:
     return ((video.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(-3, -1).numpy()
 
 
-def random_crops(rng: np.random.Generator, clips: list[NDArray[np.uint8]], batch: int, frames: int, height: int,
-                 width: int) -> list[Tensor]:
+def random_crops(rng: np.random.Generator, clips: list[NDArray[np.uint8]],
+                 shape: tuple[int, int, int, int]) -> list[Tensor]:
     """The same random windows out of each aligned array of `clips`, mirrored half of the time.
 
-    Returns one tensor (batch, frames, 3, height, width) for each array. Offsets are multiples of 16
-    pixels, the transformer's token.
+    `shape` is (batch, frames, height, width); returns one tensor (batch, frames, 3, height, width) for
+    each array. Offsets are multiples of 16 pixels, the transformer's token.
     """
+    batch, frames, height, width = shape
     n, t, h, w, _ = clips[0].shape
     picks: list[list[NDArray[np.uint8]]] = [[] for _ in clips]
     for _ in range(batch):

@@ -45,7 +45,7 @@ def train_vae(pairs: Path, out: Path, minutes: float, batch: int = 6, seed: int 
     while (spent := time.monotonic() - started) < minutes * 60:
         for group in optimizer.param_groups:
             group["lr"] = 1.5e-3 * min(1, (step + 1) / 50) * (0.5 + 0.5 * np.cos(np.pi * spent / (minutes * 60))) + 1e-5
-        (video,) = random_crops(rng, [clips], batch, 9, 96, 128)
+        (video,) = random_crops(rng, [clips], (batch, 9, 96, 128))
         video = _jitter_colour(rng, video)
         with torch.autocast("cpu", torch.bfloat16):
             latent = vae.encode(video)
@@ -66,7 +66,7 @@ def train_vae(pairs: Path, out: Path, minutes: float, batch: int = 6, seed: int 
 @torch.no_grad()
 def _normalise(vae: TinyVAE, clips: np.ndarray, rng: np.random.Generator) -> None:
     """Measures the latents' mean and deviation per channel and stores them in the model."""
-    latents = [vae.encode(random_crops(rng, [clips], 4, 9, 144, 256)[0]) for _ in range(12)]
+    latents = [vae.encode(random_crops(rng, [clips], (4, 9, 144, 256))[0]) for _ in range(12)]
     flat = torch.cat(latents).movedim(1, -1).reshape(-1, LATENT_CHANNELS)
     vae.latent_mean.copy_(flat.mean(0))
     vae.latent_std.copy_(flat.std(0))

@@ -32,7 +32,8 @@ def render(backend: Backend, pixels: np.ndarray, carry: object = None, start: in
 def pixels(backend: Backend) -> np.ndarray:
     spec = backend.spec
     y, x = np.mgrid[0:spec.height, 0:spec.width]
-    return np.stack([np.stack([(x + 3 * i) % 256, y % 256, 0 * x + 80], -1) for i in range(spec.length)]).astype(np.uint8)
+    frames = [np.stack([(x + 3 * i) % 256, y % 256, 0 * x + 80], -1) for i in range(spec.length)]
+    return np.stack(frames).astype(np.uint8)
 
 
 def test_windows_are_on_the_grid(backend):

@@ -12,10 +12,10 @@ import pytest
 from bridge.client import BridgeClient
 from bridge.protocol import RenderSettings
 from capture.engine import EngineSource
+from capture.errors import SourceEnded
 from capture.frame import Flags, Frame, packed_size
 from capture.ring import RingWriter
 from capture.source import Pacing, SourceInfo
-from capture.errors import SourceEnded
 from capture.video import VideoSource
 from realmaster.backends import open_backend
 from realmaster.config import TINY, Model
@@ -136,7 +136,7 @@ def test_live_equals_offline_with_the_shipped_model(ring_name, serve):
     if not TINY.exists():
         pytest.skip("no shipped weights")
     client = BridgeClient(serve(lambda: open_backend(Model())).address)
-    keep, stats = live(ring_name, moving_frames(30, 256, 144), client, fps=100, lossless=True)
+    keep, _ = live(ring_name, moving_frames(30, 256, 144), client, fps=100, lossless=True)
     shown = [s.frame for s in keep.shown if s.photo is not None]
     photos, again = keep.photos(), offline(shown, open_backend(Model()))
     assert len(photos) >= 25 and photos.keys() == again.keys()

@@ -84,8 +84,9 @@ def test_garbage_is_refused(parts):
             decode(parts)
 
 
-@given(st.dictionaries(st.sampled_from(list(Window.__struct_fields__) + ["extra"]),
-                       st.one_of(st.integers(-2**40, 2**40), st.booleans(), st.text(max_size=5), st.none()), max_size=10),
+@given(st.dictionaries(st.sampled_from([*Window.__struct_fields__, "extra"]),
+                       st.one_of(st.integers(-2**40, 2**40), st.booleans(), st.text(max_size=5), st.none()),
+                       max_size=10),
        st.binary(max_size=64))
 @settings(max_examples=500, deadline=None)
 def test_a_window_with_other_fields_is_refused_or_consistent(changes, raw):

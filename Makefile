@@ -1,0 +1,45 @@
+# `make live` sets up and starts the demo; `make test` sets up and passes the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+LIVE_PACKAGES := python3-venv libegl1 libegl-mesa0 libgl1-mesa-dri
+TEST_PACKAGES := $(LIVE_PACKAGES) python3-tk xvfb chromium chromium-driver fonts-dejavu-core libllvm19
+
+.PHONY: live test test-slow check bench setup clean
+live: $(VENV)/.live
+	$(BIN)/realmaster live $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(VENV)/.dev
+	$(BIN)/pytest -m slow
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.transport
+	$(BIN)/python -m benchmarks.pipeline
+	$(BIN)/python -m benchmarks.live --seconds 60
+
+$(VENV)/.live: pyproject.toml constraints.txt
+	sh scripts/system-packages.sh $(LIVE_PACKAGES)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e '.[games]'
+	touch $@
+
+# torch is named first and exactly: left to the resolver, it can become a CUDA build of several GB.
+$(VENV)/.dev: pyproject.toml constraints.txt
+	sh scripts/system-packages.sh $(TEST_PACKAGES)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch==2.13.0 $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(PIP) -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info
