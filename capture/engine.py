@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from capture.errors import CaptureError, SourceEnded
-from capture.frame import Flags, Frame
+from capture.frame import Flags, Frame, Kind
 from capture.ring import RingReader
 from capture.source import Pacing, SourceInfo
 
@@ -17,12 +17,13 @@ POLL_SECONDS = 0.1
 class EngineSource:
     """Reads ring `name`; waits up to `patience` seconds for the game to start.
 
-    `give_up` is asked while waiting: it may raise, or return true to stop waiting.
+    `give_up` is asked while waiting: it may raise, or return true to stop waiting. Only buffers
+    of `kinds` are copied out of the ring.
     """
 
     def __init__(self, name: str, pacing: Pacing = Pacing.FREERUN, patience: float = 10.0,
-                 give_up: Callable[[], bool] = lambda: False) -> None:
-        self.name, self.pacing, self.patience = name, pacing, patience
+                 give_up: Callable[[], bool] = lambda: False, kinds: Collection[Kind] = tuple(Kind)) -> None:
+        self.name, self.pacing, self.patience, self.kinds = name, pacing, patience, kinds
         self.reader = self._open(give_up)
         self.first: Frame | None = self._first_frame()
         width, height = self.first.size
@@ -32,7 +33,7 @@ class EngineSource:
         deadline = time.monotonic() + self.patience
         while True:
             try:
-                reader = RingReader(self.name)
+                reader = RingReader(self.name, self.kinds)
                 if reader.wait(POLL_SECONDS):
                     return reader
                 reader.close()

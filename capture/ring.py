@@ -14,17 +14,21 @@ import os
 import re
 import tempfile
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 import zmq
 
 from capture.errors import CaptureError, SourceEnded
-from capture.frame import Frame, pack_into, unpack
+from capture.frame import Frame, Kind, pack_into, unpack
+from capture.pool import SlabPool
 
 MAGIC, VERSION = 0x31524D52, 1  # "RMR1" in memory
 CONTROL_BYTES, CELL_BYTES = 4096, 64
 DEFAULT_SLOTS = 8
+LOCKED_FRAMES = 2
+"""A frame-locked game is at most so many frames ahead of its reader: one being read, one being written."""
 STALE_NS = 2_000_000_000
 """A peer whose heartbeat is older than this is taken for dead."""
 
@@ -44,6 +48,13 @@ def ring_path(name: str) -> Path:
     return (shared if shared.is_dir() else Path(tempfile.gettempdir())) / f"realmaster-{name}.ring"
 
 
+def _map(fd: int, size: int) -> mmap.mmap:
+    """Maps the ring with its pages already there: the first round of frames is as fast as the next."""
+    if hasattr(mmap, "MAP_POPULATE"):
+        return mmap.mmap(fd, size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
+    return mmap.mmap(fd, size)
+
+
 def _notify_address(name: str, what: str) -> str:
     return f"ipc://{ring_path(name)}.{what}"
 
@@ -61,7 +72,7 @@ class RingWriter:
         try:
             fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             os.posix_fallocate(fd, 0, size)
-            self.memory = mmap.mmap(fd, size)
+            self.memory = _map(fd, size)
         except OSError as error:
             part.unlink(missing_ok=True)
             raise CaptureError(f"no room for a {size >> 20} MiB ring in {part.parent}: {error.strerror}; "
@@ -95,7 +106,7 @@ class RingWriter:
         return time.monotonic_ns() - int(self.control["reader_heartbeat_ns"][0]) < STALE_NS
 
     def publish(self, frame: Frame) -> None:
-        """Writes the next frame and wakes readers; in frame-locked mode first waits for the last to be taken."""
+        """Writes the next frame and wakes readers; in frame-locked mode first waits for the reader to catch up."""
         if self.framelocked:
             self._wait_for_reader()
         head = self.head
@@ -115,7 +126,7 @@ class RingWriter:
         self.control["heartbeat_ns"] = time.monotonic_ns()
 
     def _wait_for_reader(self) -> None:
-        while self.head > int(self.control["reader_done"][0]) and self.reader_alive():
+        while self.head - int(self.control["reader_done"][0]) >= LOCKED_FRAMES and self.reader_alive():
             self.beat()
             if self.done.poll(20):
                 self.done.recv()
@@ -130,11 +141,14 @@ class RingWriter:
 
 
 class RingReader:
-    """The capture layer's end: newest or next frame, with exact counts of what was missed."""
+    """The capture layer's end: newest or next frame, with exact counts of what was missed.
 
-    def __init__(self, name: str) -> None:
-        self.name, self.path = name, ring_path(name)
-        self.next = 0
+    Buffers outside `kinds` are not copied.
+    """
+
+    def __init__(self, name: str, kinds: Collection[Kind] = tuple(Kind)) -> None:
+        self.name, self.path, self.kinds = name, ring_path(name), kinds
+        self.next, self.pool = 0, SlabPool()
         try:
             fd = os.open(self.path, os.O_RDWR)
         except FileNotFoundError as error:
@@ -145,7 +159,7 @@ class RingReader:
             size = os.fstat(fd).st_size
             if size < CONTROL_BYTES:
                 raise CaptureError(f"{self.path.name} is not a ring: remove it and start the game again")
-            self.memory = mmap.mmap(fd, size)
+            self.memory = _map(fd, size)
         finally:
             os.close(fd)
         self.control = np.frombuffer(self.memory, CONTROL, 1)
@@ -213,7 +227,7 @@ class RingReader:
             return None
         with memoryview(self.memory) as view:
             try:
-                frame = unpack(view[start + CELL_BYTES:start + self.slot_bytes])
+                frame = unpack(view[start + CELL_BYTES:start + self.slot_bytes], self.pool, self.kinds)
             except CaptureError:
                 if sequence[0] != 2 * index + 2:
                     return None

@@ -22,6 +22,7 @@ from bridge.client import Arrived, Event, Lost, Ready, Refused, Waiting
 from bridge.protocol import ModelSpec, RenderSettings, Window
 from capture.errors import SourceEnded
 from capture.frame import Frame
+from capture.pool import SlabPool
 from capture.source import FrameSource
 from realmaster.errors import UserError
 from realmaster.link import Link
@@ -74,7 +75,7 @@ class Session:
         self._sent: dict[int, Window] = {}  # windows in flight, by sequence
         self._display: deque[tuple[float, Shown]] = deque()
         self._presentation, self._intake = Presentation(), Intake(self.fastest)
-        self._sequence = 0
+        self._sequence, self._pool = 0, SlabPool()
         self._sent_to: tuple[int, int] | None = None  # where the next window starts if it continues
         self._source_ended = False
 
@@ -169,7 +170,7 @@ class Session:
         window = message(cut, self._spec, self._sequence, continues, self.settings())
         self._sequence += 1
         self._sent[window.sequence] = window
-        self.link.send(window, window_pixels(cut.frames, self._spec))
+        self.link.send(window, window_pixels(cut, self._spec, self._pool))
 
     def _handle(self, event: Event) -> None:
         match event:
@@ -196,7 +197,7 @@ class Session:
 
     def _begin(self, spec: ModelSpec) -> None:
         self._spec, self.stats.model, self.stats.server = spec, spec.model, ""
-        self._windower, self._stitcher = Windower(spec.length, spec.overlap), Stitcher(spec.overlap)
+        self._windower, self._stitcher = Windower(spec), Stitcher(spec.overlap)
         self._sent_to = None
 
     def _forget_server(self) -> None:
@@ -227,7 +228,7 @@ class Session:
     def _emit(self, pieces: list[Piece]) -> None:
         """Queues finished frames for display, each with the game frame it was made of."""
         for piece in pieces:
-            for i, photo in enumerate(piece.pixels):
+            for i, photo in enumerate(piece.frames):
                 frame = self._frames.pop((piece.segment, piece.start + i))
                 due = 0.0
                 if self.live:

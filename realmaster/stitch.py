@@ -6,8 +6,10 @@ cross-fade, the "overlap-linear" fuse of context windows. The weights of a frame
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,21 +21,19 @@ def overlap_weights(count: int) -> NDArray[np.float32]:
     return (np.arange(1, count + 1) / (count + 1)).astype(np.float32)
 
 
-def cross_fade(old: Video, new: Video) -> Video:
-    """Blends two versions of the same frames, (N, H, W, 3) u8 each."""
-    if old.shape != new.shape:
-        raise ValueError(f"cannot blend {old.shape} with {new.shape}")
-    w = overlap_weights(len(old))[:, None, None, None]
-    return np.rint(old * (1 - w) + new * w).astype(np.uint8)
+def cross_fade(old: Sequence[Video], new: Sequence[Video]) -> list[Video]:
+    """Blends two versions of the same N frames, (H, W, 3) u8 each."""
+    return [np.asarray(cv2.addWeighted(a, 1 - float(w), b, float(w), 0), np.uint8)
+            for a, b, w in zip(old, new, overlap_weights(len(old)), strict=True)]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Finished frames of a segment: `pixels` (N, H, W, 3) u8 from place `start` on."""
+    """Finished frames of a segment, from place `start` on: each (H, W, 3) u8, views of the chunks where possible."""
 
     segment: int
     start: int
-    pixels: Video
+    frames: list[Video]
 
 
 class Stitcher:
@@ -42,32 +42,35 @@ class Stitcher:
     def __init__(self, overlap: int) -> None:
         self.overlap = overlap
         self.seam: float | None = None
-        """Mean absolute difference (0 to 255) of the two versions of the last blended overlap."""
+        """Mean absolute difference (0 to 255) of the two versions of the last overlap, sampled every 8 pixels."""
         self._tail: Piece | None = None
 
     @property
     def places(self) -> list[tuple[int, int]]:
         """Segment and number of each frame that is held back."""
         tail = self._tail
-        return [] if tail is None else [(tail.segment, tail.start + i) for i in range(len(tail.pixels))]
+        return [] if tail is None else [(tail.segment, tail.start + i) for i in range(len(tail.frames))]
 
     def push(self, segment: int, start: int, pixels: Video) -> list[Piece]:
-        """A chunk's valid frames. A chunk that does not continue the last one first ends that one."""
+        """A chunk's valid frames (N, H, W, 3). A chunk that does not continue the last one first ends that one."""
         done: list[Piece] = []
-        tail = self._tail
+        tail, frames = self._tail, list(pixels)
         if tail is not None and (tail.segment, tail.start) == (segment, start):
-            shared = min(len(tail.pixels), len(pixels))
-            old, new = tail.pixels[:shared], pixels[:shared]
-            self.seam = float(np.abs(old.astype(np.int16) - new).mean()) if shared else None
-            pixels = np.concatenate([cross_fade(old, new), pixels[shared:]])
+            frames[:len(tail.frames)] = self._blend(tail.frames, frames)
         else:
             done += self.flush()
-        keep = min(self.overlap, len(pixels))
-        ready = len(pixels) - keep
+        ready = max(0, len(frames) - self.overlap)
         if ready:
-            done.append(Piece(segment, start, pixels[:ready]))
-        self._tail = Piece(segment, start + ready, pixels[ready:]) if keep else None
+            done.append(Piece(segment, start, frames[:ready]))
+        self._tail = Piece(segment, start + ready, frames[ready:]) if self.overlap else None
         return done
+
+    def _blend(self, old: list[Video], new: list[Video]) -> list[Video]:
+        """The shared frames, cross-faded, with their seam measured."""
+        old = old[:len(new)]
+        self.seam = float(np.mean([np.abs(a[::8, ::8].astype(np.int16) - b[::8, ::8])
+                                   for a, b in zip(old, new, strict=False)]))
+        return cross_fade(old, new[:len(old)])
 
     def flush(self) -> list[Piece]:
         """What is still held back for a successor that will not come."""

@@ -7,7 +7,6 @@ size: there the frames so far are padded out (the last one repeated) and a new s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from bridge.protocol import ModelSpec, RenderSettings, Window
 from capture.frame import Flags, Frame
+from capture.pool import SlabPool
 
 Place = tuple[int, int]
 """Where a frame stands in the stream: its segment, and its number in it."""
@@ -28,6 +28,7 @@ class Cut:
     segment: int
     start: int
     frames: tuple[Frame, ...]
+    images: tuple[NDArray[np.uint8], ...]  # final colour of each frame at the model's size, (height, width, 3)
 
     @property
     def places(self) -> list[Place]:
@@ -36,14 +37,15 @@ class Cut:
 
 
 class Windower:
-    """Feeds on frames with `push`, and gives what is left with `flush`."""
+    """Feeds on frames with `push`, and gives what is left with `flush`. Each frame is scaled once."""
 
-    def __init__(self, length: int, overlap: int) -> None:
-        if not 0 <= overlap < length:
-            raise ValueError(f"overlap {overlap} must lie in [0, {length})")
-        self.length, self.overlap = length, overlap
+    def __init__(self, spec: ModelSpec) -> None:
+        if not 0 <= 2 * spec.overlap <= spec.length:
+            raise ValueError(f"overlap {spec.overlap} must be at most half of the window's {spec.length} frames")
+        self.spec = spec
         self._segment, self._start = 0, 0
         self._frames: list[Frame] = []
+        self._images: list[NDArray[np.uint8]] = []
         self._fresh = 0  # frames of `_frames` that no window has had yet
 
     @property
@@ -62,42 +64,43 @@ class Windower:
         if self._frames and (frame.flags & Flags.RESET or frame.size != self._frames[0].size):
             done += self.flush()
         self._frames.append(frame)
+        self._images.append(fit(frame.rgb, self.spec.width, self.spec.height))
         self._fresh += 1
-        if len(self._frames) == self.length:
-            done.append(Cut(self._segment, self._start, tuple(self._frames)))
-            stride = self.length - self.overlap
-            self._frames = self._frames[stride:]
+        if len(self._frames) == self.spec.length:
+            done.append(self._cut())
+            stride = self.spec.stride
+            self._frames, self._images = self._frames[stride:], self._images[stride:]
             self._start += stride
             self._fresh = 0
         return done
 
+    def _cut(self) -> Cut:
+        return Cut(self._segment, self._start, tuple(self._frames), tuple(self._images))
+
     def flush(self) -> list[Cut]:
         """Ends the segment; returns its last, shorter window if frames are left that none has had."""
-        last = [Cut(self._segment, self._start, tuple(self._frames))] if self._fresh else []
-        self._frames, self._fresh, self._start = [], 0, 0
+        last = [self._cut()] if self._fresh else []
+        self._frames, self._images, self._fresh, self._start = [], [], 0, 0
         self._segment += 1
         return last
 
 
-def window_pixels(frames: Sequence[Frame], spec: ModelSpec) -> NDArray[np.uint8]:
-    """Final colour of `frames`, scaled to the model, padded to its length: (length, height, width, 3) u8."""
-    out = np.empty((spec.length, spec.height, spec.width, 3), np.uint8)
-    for i, frame in enumerate(frames):
-        fit(frame.rgb, spec.width, spec.height, out[i])
-    out[len(frames):] = out[len(frames) - 1]
+def window_pixels(cut: Cut, spec: ModelSpec, pool: SlabPool) -> NDArray[np.uint8]:
+    """The images of `cut`, padded to the model's length with the last one: (length, height, width, 3) u8."""
+    shape = spec.length, spec.height, spec.width, 3
+    size = int(np.prod(shape))
+    out = pool.take(size)[:size].reshape(shape)
+    for i in range(spec.length):
+        np.copyto(out[i], cut.images[min(i, len(cut.images) - 1)])
     return out
 
 
-def fit(rgb: NDArray[np.uint8], width: int, height: int, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
-    """`rgb` scaled to width x height: area-averaged when it shrinks, cubic when it grows."""
+def fit(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """`rgb` (H, W, 3) scaled to width x height: area-averaged when it shrinks, cubic when it grows."""
     if rgb.shape[:2] == (height, width):
-        if out is None:
-            return rgb
-        np.copyto(out, rgb)
-        return out
+        return rgb
     mode = cv2.INTER_AREA if rgb.shape[1] > width else cv2.INTER_CUBIC
-    scaled = cv2.resize(np.ascontiguousarray(rgb), (width, height), dst=out, interpolation=mode)
-    return np.asarray(scaled, np.uint8)
+    return np.asarray(cv2.resize(rgb, (width, height), interpolation=mode), np.uint8)
 
 
 def message(cut: Cut, spec: ModelSpec, sequence: int, continues: bool, settings: RenderSettings) -> Window:

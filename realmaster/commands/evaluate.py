@@ -44,7 +44,7 @@ def score(video: Video, truth: Video) -> Score:
 
 def render_clip(backend: Backend, clip: Video, settings: Evaluate) -> Video:
     """One window of game frames through the model."""
-    windower = Windower(backend.spec.length, backend.spec.overlap)
+    windower = Windower(backend.spec)
     frames = [color_frame(i, 0, f, flags=Flags.NONE) for i, f in enumerate(clip)]
     cuts = [c for f in frames for c in windower.push(f)]
     window = message(cuts[0], backend.spec, 0, False, render_settings(settings.look))

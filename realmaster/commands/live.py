@@ -15,6 +15,7 @@ from pathlib import Path
 from bridge.client import BridgeClient
 from capture.engine import EngineSource
 from capture.errors import CaptureError
+from capture.frame import Kind
 from capture.paced import RealTimeSource
 from capture.screen import ScreenSource, parse_region, window_region
 from capture.source import FrameSource, Pacing
@@ -30,6 +31,8 @@ from realmaster.sinks import StatusLine
 log = logging.getLogger(__name__)
 GAMES = {"demo": "engine_plugins.demo_game", "vizdoom": "engine_plugins.vizdoom_game"}
 GAME_START_SECONDS = 30.0
+USED = {Kind.COLOR}
+"""Buffers that the session needs; the rest stays in the ring."""
 CHECK_SECONDS = 0.5
 
 
@@ -114,7 +117,7 @@ def _engine(settings: Live, folder: Path, children: list[Child], stack: contextl
     if settings.game == "none":
         if not settings.ring:
             raise UserError("--game none attaches to a running game: give its --ring NAME")
-        return EngineSource(settings.ring, settings.pacing)
+        return EngineSource(settings.ring, settings.pacing, kinds=USED)
     ring = settings.ring or f"{settings.game}-{os.getpid()}"
     arguments = [GAMES[settings.game], "--ring", ring, "--fps", str(settings.max_fps)]
     child = Child("game", [*arguments, *(["--framelocked"] if settings.pacing is Pacing.FRAMELOCKED else [])], folder)
@@ -125,4 +128,4 @@ def _engine(settings: Live, folder: Path, children: list[Child], stack: contextl
         child.check()
         return stop.is_set()
 
-    return EngineSource(ring, settings.pacing, GAME_START_SECONDS, give_up)
+    return EngineSource(ring, settings.pacing, GAME_START_SECONDS, give_up, USED)

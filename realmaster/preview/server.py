@@ -26,6 +26,7 @@ from aiohttp import WSMsgType, web
 from numpy.typing import NDArray
 
 from bridge.protocol import RenderSettings
+from capture.frame import Kind
 from realmaster.errors import UserError
 from realmaster.session import Shown
 from realmaster.stats import Stats
@@ -33,22 +34,24 @@ from realmaster.windows import fit
 
 WEB = Path(__file__).parent / "web"
 JPEG_QUALITY = 88
-MAX_WIDTH = 960
+MAX_WIDTH = 1280
 """Game frames wider than this are scaled down for the page."""
 MAX_VIEWERS = 8
 STATUS_SECONDS = 0.5
 
 
-def _jpeg(rgb: NDArray[np.uint8]) -> bytes:
-    if rgb.shape[1] > MAX_WIDTH:
-        rgb = fit(rgb, MAX_WIDTH, round(rgb.shape[0] * MAX_WIDTH / rgb.shape[1]))
-    ok, data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+def _jpeg(image: NDArray[np.uint8]) -> bytes:
+    """JPEG of (H, W, 3) RGB or (H, W, 4) RGBA."""
+    if image.shape[1] > MAX_WIDTH:
+        image = fit(image, MAX_WIDTH, round(image.shape[0] * MAX_WIDTH / image.shape[1]))
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGBA2BGR if image.shape[2] == 4 else cv2.COLOR_RGB2BGR)
+    ok, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return data.tobytes() if ok else b""
 
 
 def encode_pair(number: int, shown: Shown) -> bytes:
     """One binary message for the page."""
-    game = _jpeg(shown.frame.rgb)
+    game = _jpeg(shown.frame.buffers[Kind.COLOR].data)
     photo = b"" if shown.photo is None else _jpeg(shown.photo)
     header = json.dumps({"id": number, "game": len(game)}).encode()
     return struct.pack("<I", len(header)) + header + game + photo
@@ -100,9 +103,8 @@ class Preview:
     def close(self) -> None:
         """See `Sink.close`: says goodbye to the viewers and stops the thread."""
         if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._close_viewers(), self._loop).result(timeout=3)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(timeout=3)
+            asyncio.run_coroutine_threadsafe(self._shut_down(), self._loop)
+            self._thread.join(timeout=5)
 
     # The page's thread.
 
@@ -122,11 +124,10 @@ class Preview:
         app.router.add_get("/", self._index)
         app.router.add_get("/ws", self._socket)
         app.router.add_static("/static", WEB)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        site = web.TCPSite(runner, self.host, self.port)
-        await site.start()
-        self.port = runner.addresses[0][1]  # the real one, if 0 was asked for
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.host, self.port).start()
+        self.port = self._runner.addresses[0][1]  # the real one, if 0 was asked for
 
     async def _index(self, _: web.Request) -> web.StreamResponse:
         return web.FileResponse(WEB / "index.html", headers={"Cache-Control": "no-store"})
@@ -198,6 +199,8 @@ class Preview:
         if isinstance(steps, int) and not isinstance(steps, bool) and 1 <= steps <= 8:
             self.settings = RenderSettings(strength=self.settings.strength, steps=steps, seed=self.settings.seed)
 
-    async def _close_viewers(self) -> None:
+    async def _shut_down(self) -> None:
         for socket in list(self._viewers):
             await socket.close()
+        await self._runner.cleanup()
+        self._loop.stop()

@@ -100,7 +100,8 @@ def test_the_cache_equals_one_masked_pass_in_shared_positions():
     """Exactly so, and not in the shifted positions that a plain concatenation would give."""
     target, reference, sigma = latents(0), latents(1), 0.7
     context = InContext(small_transformer())
-    cached = context.read(target, torch.tensor([1000 * sigma]), null_prompt(1), context.write(reference, null_prompt(1)))
+    cache = context.write(reference, null_prompt(1))
+    cached = context.read(target, torch.tensor([1000 * sigma]), null_prompt(1), cache)
 
     def one_pass(shared: bool) -> Tensor:
         model = small_transformer()
@@ -191,10 +192,10 @@ def test_damaged_or_unlisted_graphs_are_refused(checkpoint, tmp_path):
     data = bytearray((broken / "read.onnx").read_bytes())
     data[len(data) // 2] ^= 1
     (broken / "read.onnx").write_bytes(data)
-    with pytest.raises(EngineError, match="read.onnx is missing or damaged.*remedy"):
+    with pytest.raises(EngineError, match=r"read\.onnx is missing or damaged.*remedy"):
         read_manifest(broken, "remedy")
     (broken / "read.onnx").unlink()
-    with pytest.raises(EngineError, match="read.onnx"):
+    with pytest.raises(EngineError, match=r"read\.onnx"):
         OrtGraphs(broken, 1, "remedy")
     (broken / "manifest.json").write_text("{}")
     with pytest.raises(EngineError, match="damaged"):

@@ -59,7 +59,8 @@ def test_side_by_side_and_mp4(clip, tmp_path):
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["-o", "out.avi"], "end the output in .mp4"), (["-o", "/nowhere/out.mp4"], "choose another folder"),
-    (["-o", "o.mp4", "--overlap", "4"], "multiple of 4 plus 1"), (["-o", "o.mp4", "--model", "/nowhere"], "unknown model"),
+    (["-o", "o.mp4", "--overlap", "4"], "multiple of 4 plus 1"),
+    (["-o", "o.mp4", "--model", "/nowhere"], "unknown model"),
     (["-o", "o.mp4", "--server", "tcp://10.0.0.1:1"], "--server-key")])
 def test_mistakes_are_named_and_leave_nothing_behind(clip, tmp_path, arguments, words, monkeypatch):
     monkeypatch.chdir(tmp_path)
