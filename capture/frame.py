@@ -234,9 +234,17 @@ def unpack(memory: memoryview, pool: SlabPool | None = None, kinds: Collection[K
     count = int(header["buffer_count"])
     if not 0 < count <= MAX_BUFFERS:
         raise CaptureError(f"a frame has 1 to {MAX_BUFFERS} buffers, not {count}")
-    slab = pool.take(len(memory)) if pool else np.empty(len(memory), np.uint8)
-    found = (_unpack_buffer(memory, entry, slab, kinds) for entry in header["buffers"][:count])
-    buffers = dict(b for b in found if b is not None)
+    found = [_locate(entry, len(memory)) for entry in header["buffers"][:count]]
+    wanted = [b for b in found if b.kind in kinds]
+    total = sum(_aligned(b.size) for b in wanted)
+    slab = pool.take(total) if pool else np.empty(total, np.uint8)
+    buffers: dict[Kind, Buffer] = {}
+    at = 0
+    for b in wanted:
+        copied = slab[at:at + b.size]
+        np.copyto(copied, np.frombuffer(memory, np.uint8, b.size, b.offset))
+        buffers[b.kind] = Buffer(b.encoding, copied.view(b.dtype).reshape(b.shape))
+        at += _aligned(b.size)
     return Frame(
         frame_id=int(header["frame_id"]), t_capture_ns=int(header["t_capture_ns"]), buffers=buffers,
         t_game=float(header["t_game"]), dt=float(header["dt"]), flags=Flags(int(header["flags"])),
@@ -244,8 +252,20 @@ def unpack(memory: memoryview, pool: SlabPool | None = None, kinds: Collection[K
         metres_per_unit=float(header["metres_per_unit"]))
 
 
-def _unpack_buffer(memory: memoryview, entry: Any, slab: NDArray[np.uint8],
-                   kinds: Collection[Kind]) -> tuple[Kind, Buffer] | None:
+@dataclass(frozen=True)
+class _Located:
+    """Where a buffer lies in a packed frame; `size` and `offset` in bytes, checked."""
+
+    kind: Kind
+    encoding: Encoding
+    dtype: str
+    shape: tuple[int, int, int]
+    offset: int
+    size: int
+
+
+def _locate(entry: Any, limit: int) -> _Located:
+    """Reads and checks one buffer's entry; it must lie within `limit` bytes."""
     try:
         kind, encoding = Kind(int(entry["kind"])), Encoding(int(entry["encoding"]))
         dtype, channels = FORMATS[kind, encoding]
@@ -255,14 +275,10 @@ def _unpack_buffer(memory: memoryview, entry: Any, slab: NDArray[np.uint8],
     if not 0 < width <= MAX_SIDE or not 0 < height <= MAX_SIDE:
         raise CaptureError(f"{kind.name} is {width}x{height}; a side is 1 to {MAX_SIDE} pixels")
     size = width * height * channels * np.dtype(dtype).itemsize
-    if int(entry["bytes"]) != size or offset < HEADER_BYTES or offset + size > len(memory):
+    if int(entry["bytes"]) != size or offset < HEADER_BYTES or offset + size > limit:
         raise CaptureError(f"{kind.name} says {int(entry['bytes'])} bytes at {offset}; "
-                           f"its size needs {size} within {len(memory)}")
-    if kind not in kinds:
-        return None
-    copied = slab[offset:offset + size]
-    np.copyto(copied, np.frombuffer(memory, np.uint8, size, offset))
-    return kind, Buffer(encoding, copied.view(dtype).reshape(height, width, channels))
+                           f"its size needs {size} within {limit}")
+    return _Located(kind, encoding, dtype, (height, width, channels), offset, size)
 
 
 def _unpack_camera(header: Any) -> Camera | None:

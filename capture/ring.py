@@ -14,7 +14,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -60,10 +60,14 @@ def _notify_address(name: str, what: str) -> str:
 
 
 class RingWriter:
-    """The game's end. `publish` never waits, except in frame-locked mode for a live reader."""
+    """The game's end. `publish` never waits, unless `framelocked`.
 
-    def __init__(self, name: str, slot_bytes: int, slots: int = DEFAULT_SLOTS, framelocked: bool = False) -> None:
-        self.name, self.slots, self.framelocked = name, slots, framelocked
+    Then it waits for the first reader to come, and for a live one to keep up, until `cancelled()`.
+    """
+
+    def __init__(self, name: str, slot_bytes: int, slots: int = DEFAULT_SLOTS, framelocked: bool = False,
+                 cancelled: Callable[[], bool] = lambda: False) -> None:
+        self.name, self.slots, self.framelocked, self.cancelled = name, slots, framelocked, cancelled
         self.slot_bytes = (slot_bytes + CELL_BYTES + 4095) // 4096 * 4096
         self.path = ring_path(name)
         # A fresh file renamed over an old one: a reader of a crashed game's ring keeps its own inode.
@@ -126,10 +130,15 @@ class RingWriter:
         self.control["heartbeat_ns"] = time.monotonic_ns()
 
     def _wait_for_reader(self) -> None:
-        while self.head - int(self.control["reader_done"][0]) >= LOCKED_FRAMES and self.reader_alive():
+        while self._ahead_of_reader() and not self.cancelled():
             self.beat()
             if self.done.poll(20):
                 self.done.recv()
+
+    def _ahead_of_reader(self) -> bool:
+        if not self.control["reader_heartbeat_ns"][0]:
+            return self.head > 0  # nobody came yet: the first frame waits for them
+        return self.head - int(self.control["reader_done"][0]) >= LOCKED_FRAMES and self.reader_alive()
 
     def close(self) -> None:
         """Tells readers that the game is over and removes the ring's files."""
@@ -248,5 +257,5 @@ class RingReader:
 
     def close(self) -> None:
         """Lets go of the ring; the game goes on."""
-        self.control["reader_heartbeat_ns"] = 0
+        self.control["reader_heartbeat_ns"] = 1  # long ago: a frame-locked game need not wait for us
         self.context.destroy(linger=0)

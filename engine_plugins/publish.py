@@ -32,7 +32,8 @@ def play(ring: str, fps: float, framelocked: bool, make_frame: Callable[[int], F
             if frame is None:
                 break
             if writer is None:
-                writer = RingWriter(ring, packed_size(frame), framelocked=framelocked)
+                writer = RingWriter(ring, packed_size(frame), framelocked=framelocked,
+                                    cancelled=lambda: stop.is_set() or os.getppid() != parent)
             writer.publish(frame)
             index += 1
             if fps:

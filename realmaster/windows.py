@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.protocol import ModelSpec, RenderSettings, Window
-from capture.frame import Flags, Frame
+from capture.frame import Flags, Frame, Kind
 from capture.pool import SlabPool
 
 Place = tuple[int, int]
@@ -64,7 +64,8 @@ class Windower:
         if self._frames and (frame.flags & Flags.RESET or frame.size != self._frames[0].size):
             done += self.flush()
         self._frames.append(frame)
-        self._images.append(fit(frame.rgb, self.spec.width, self.spec.height))
+        small = fit(frame.buffers[Kind.COLOR].data, self.spec.width, self.spec.height)
+        self._images.append(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGBA2RGB), np.uint8))
         self._fresh += 1
         if len(self._frames) == self.spec.length:
             done.append(self._cut())
@@ -95,12 +96,12 @@ def window_pixels(cut: Cut, spec: ModelSpec, pool: SlabPool) -> NDArray[np.uint8
     return out
 
 
-def fit(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """`rgb` (H, W, 3) scaled to width x height: area-averaged when it shrinks, cubic when it grows."""
-    if rgb.shape[:2] == (height, width):
-        return rgb
-    mode = cv2.INTER_AREA if rgb.shape[1] > width else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(rgb, (width, height), interpolation=mode), np.uint8)
+def fit(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """`image` (H, W, C) scaled to width x height: area-averaged when it shrinks, cubic when it grows."""
+    if image.shape[:2] == (height, width):
+        return image
+    mode = cv2.INTER_AREA if image.shape[1] > width else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (width, height), interpolation=mode), np.uint8)
 
 
 def message(cut: Cut, spec: ModelSpec, sequence: int, continues: bool, settings: RenderSettings) -> Window:

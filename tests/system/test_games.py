@@ -1,0 +1,140 @@
+"""The running games: every buffer that they hand over means what the contract says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from capture.engine import EngineSource
+from capture.errors import SourceEnded
+from capture.frame import CameraSource, Flags, Frame, Kind
+from capture.source import Pacing
+
+pytestmark = pytest.mark.games
+FRAMES = 30
+
+
+def play(module: str, ring: str, *arguments: str) -> list[Frame]:
+    """All frames of a frame-locked run."""
+    game = subprocess.Popen([sys.executable, "-m", module, "--ring", ring, "--framelocked", "--fps", "0", "--frames",
+                             str(FRAMES), *arguments])
+    frames: list[Frame] = []
+    try:
+        source = EngineSource(ring, Pacing.FRAMELOCKED, patience=60)
+        while True:
+            frame = source.read(1)
+            if frame is not None:
+                frames.append(frame)
+    except SourceEnded:
+        source.close()
+        assert game.wait(20) == 0
+        return frames
+    finally:
+        game.kill()
+
+
+@pytest.fixture(scope="module")
+def street() -> list[Frame]:
+    pytest.importorskip("moderngl")
+    return play("engine_plugins.demo_game", "test-street", "--size", "320x180")
+
+
+def data(frame: Frame, kind: Kind) -> np.ndarray:
+    return frame.buffers[kind].data.astype(np.float64)
+
+
+def pixel_grid(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+    width, height = frame.size
+    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    return x, y
+
+
+def world_points(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 4) world positions of the pixels that have a depth, and their mask, from depth and matrices alone."""
+    assert frame.camera is not None
+    width, height = frame.size
+    x, y = pixel_grid(frame)
+    inverse = data(frame, Kind.DEPTH)[..., 0]
+    mask = inverse > 0
+    z = 1 / inverse[mask]
+    p = frame.camera.projection.astype(np.float64)
+    eye = np.stack([(2 * x[mask] / width - 1) / p[0, 0] * z, (1 - 2 * y[mask] / height) / p[1, 1] * z, -z,
+                    np.ones_like(z)], 1)
+    return eye @ np.linalg.inv(frame.camera.view.astype(np.float64)).T, mask
+
+
+def project(points: np.ndarray, view: np.ndarray, projection: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    clip = points @ (projection.astype(np.float64) @ view.astype(np.float64)).T
+    ndc = clip[:, :2] / clip[:, 3:]
+    return np.stack([(ndc[:, 0] + 1) / 2 * size[0], (1 - ndc[:, 1]) / 2 * size[1]], 1)
+
+
+def test_the_street_has_every_buffer_and_loses_none(street):
+    assert [f.frame_id for f in street] == list(range(FRAMES))
+    assert all(set(f.buffers) == {Kind.COLOR, Kind.DEPTH, Kind.MOTION, Kind.NORMAL, Kind.OBJECT_ID} for f in street)
+    assert street[0].flags & Flags.RESET and not any(f.flags & Flags.RESET for f in street[1:])
+    frame = street[-1]
+    ids = frame.buffers[Kind.OBJECT_ID].data
+    assert 0 in ids and len(np.unique(ids)) > 1, "a street with cars in it"
+    depth = data(frame, Kind.DEPTH)
+    assert (depth[:10] == 0).any() and depth.std() > 0, "sky has inverse depth 0"
+    lengths = np.linalg.norm(data(frame, Kind.NORMAL)[..., :3], axis=-1)
+    assert np.abs(lengths[depth[..., 0] > 0] - 1).max() < 0.01
+
+
+def test_motion_is_what_depth_and_matrices_say_where_nothing_moves(street):
+    frame = street[12]
+    points, mask = world_points(frame)
+    camera = frame.camera
+    assert camera is not None and camera.source is CameraSource.ENGINE
+    before = project(points, camera.previous_view, camera.previous_projection, frame.size)
+    x, y = pixel_grid(frame)
+    expected = before - np.stack([x[mask], y[mask]], 1)
+    static = frame.buffers[Kind.OBJECT_ID].data[mask][:, 0] == 0
+    error = np.linalg.norm(data(frame, Kind.MOTION)[mask] - expected, axis=1)[static]
+    assert np.percentile(error, 99) < 0.05 and np.abs(expected).max() > 1
+
+
+def test_ground_lies_at_its_height(street):
+    points, mask = world_points(street[5])
+    up = data(street[5], Kind.NORMAL)[..., 1][mask] > 0.99
+    heights = points[up, 1]
+    assert np.median(np.abs(heights)) < 0.2, "road, pavement and lawn are within 15 cm of zero"
+
+
+def test_warping_by_motion_beats_not_warping(street):
+    """The guide probe: the previous frame, moved by the motion vectors, must look more like this one."""
+    gains = []
+    for before, now in zip(street[5:], street[6:], strict=False):
+        x, y = pixel_grid(now)
+        motion = data(now, Kind.MOTION)
+        where = [(g - 0.5 + m).astype(np.float32) for g, m in ((x, motion[..., 0]), (y, motion[..., 1]))]
+        warped = cv2.remap(before.rgb, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        errors = [((a.astype(float) - now.rgb) ** 2).mean() for a in (before.rgb, warped)]
+        gains.append(10 * np.log10(errors[0] / errors[1]))
+    assert np.mean(gains) > 3, f"mean gain {np.mean(gains):.1f} dB"
+
+
+def test_the_same_seed_gives_the_same_street(street):
+    again = play("engine_plugins.demo_game", "test-street-2", "--size", "320x180")
+    assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(street, again, strict=True))
+
+
+def test_doom_is_a_real_game_with_labels_and_a_pose(ring_name):
+    pytest.importorskip("vizdoom")
+    frames = play("engine_plugins.vizdoom_game", ring_name)
+    assert [f.frame_id for f in frames] == list(range(FRAMES))
+    assert frames[0].size == (640, 360)
+    assert set(frames[0].buffers) == {Kind.COLOR, Kind.OBJECT_ID}
+    assert not frames[0].flags & Flags.HUD_IN_COLOR
+    assert len({f.rgb.tobytes() for f in frames}) > FRAMES // 2, "the bot moves"
+    camera = frames[-1].camera
+    assert camera is not None and camera.source is CameraSource.DERIVED
+    rotation = camera.view[:3, :3]
+    assert np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-5) and np.linalg.det(rotation) > 0
+    again = play("engine_plugins.vizdoom_game", ring_name)
+    assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(frames, again, strict=True))
