@@ -29,7 +29,9 @@ class VideoSource:
             raise CaptureError(f"cannot read a video from {path}: it is damaged or of an unknown format") from error
         rate = self.stream.average_rate or Fraction(24)
         self.info = SourceInfo(f"video:{path.name}", self.stream.width, self.stream.height, Fraction(rate), live=False)
-        self.frames_hint = self.stream.frames  # 0 where the container does not say
+        seconds = (self.container.duration or 0) / av.time_base
+        self.frames_hint = self.stream.frames or round(seconds * rate)
+        """About how many frames there are; 0 where the file does not say."""
         self.packets = self.container.demux(self.stream)
         self.waiting: list[av.VideoFrame] = []
         self.next_id, self.failed, self.ended = 0, 0, False

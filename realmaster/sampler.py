@@ -74,11 +74,11 @@ class TinyBackend:
         marks.append(time.perf_counter())
         latents = self._denoise(window, reference, carry.latents if isinstance(carry, Carry) else None)
         marks.append(time.perf_counter())
-        photo = (self.graphs.decode(latents, video)[0].transpose(0, 2, 3, 1) + 1) * 127.5
+        photo = np.clip((self.graphs.decode(latents, video)[0].transpose(0, 2, 3, 1) + 1) * 127.5, 0, 255)
         strength = float(np.clip(window.settings.strength, 0, 1))
         if strength < 1:
             photo = strength * photo + (1 - strength) * pixels
-        out = np.clip(np.rint(photo), 0, 255).astype(np.uint8)
+        out = np.rint(photo).astype(np.uint8)
         marks.append(time.perf_counter())
         stages = dict(zip(("encode", "denoise", "decode"), np.diff(marks) * 1e3, strict=True))
         return Rendered(out, {k: float(v) for k, v in stages.items()}, Carry(latents))

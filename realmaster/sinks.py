@@ -36,6 +36,7 @@ class VideoFile:
         self.part = path.with_name(path.name + ".part")
         codec, self.pixel_format, options = CODECS[path.suffix]
         try:
+            self.part.touch()  # FFmpeg would only find out when it writes the first packet
             self.container = av.open(str(self.part), "w", format={".mp4": "mp4", ".mkv": "matroska"}[path.suffix])
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}; choose another folder with -o") from error

@@ -42,7 +42,7 @@ def clip(tmp_path) -> Path:
 def test_every_frame_comes_out_once_and_the_same_again(clip, tmp_path):
     done = render(str(clip), "-o", str(tmp_path / "a.mkv"))
     assert done.returncode == 0, done.stderr
-    assert "23 frames" in done.stdout and "left" in done.stderr
+    assert "23 frames" in done.stdout and "23/23 frames" in done.stderr and "0:00 left" in done.stderr
     first = frames_of(tmp_path / "a.mkv")
     assert first.shape == (23, 144, 256, 3)
     assert render(str(clip), "-o", str(tmp_path / "b.mkv")).returncode == 0
