@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import numpy as np
 
 
@@ -31,6 +36,27 @@ def percentiles(values: Sequence[float]) -> str:
 def child(code: str, *arguments: str) -> subprocess.Popen[str]:
     """A Python process running `code`; its standard output is ours to read."""
     return subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True)
+
+
+def watch(address: str, seconds: float) -> tuple[int, list[dict[str, Any]]]:
+    """Is a viewer of the page for `seconds`: how many pairs came, and every status that did (two a second)."""
+
+    async def view() -> tuple[int, list[dict[str, Any]]]:
+        pairs, rows = 0, []
+        async with (aiohttp.ClientSession() as http,
+                    http.ws_connect(f"{address}ws", headers={"Origin": address.rstrip("/")}, max_msg_size=0) as socket):
+            await socket.send_json({"next": True})
+            ends = time.monotonic() + seconds
+            while time.monotonic() < ends:
+                message = await socket.receive(timeout=30)
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    rows.append(json.loads(message.data)["status"])
+                else:
+                    pairs += 1
+                    await socket.send_json({"next": True})
+        return pairs, rows
+
+    return asyncio.run(view())
 
 
 def cpu_seconds(pid: int) -> float:

@@ -7,34 +7,15 @@ test. Also prints what attaching costs the game: its frame rate alone and attach
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
 import sys
 import time
 from subprocess import PIPE, Popen
 
-import aiohttp
 import numpy as np
 
-from benchmarks.common import machine, percentiles
+from benchmarks.common import machine, percentiles, watch
 
 GAME = [sys.executable, "-m", "engine_plugins.demo_game"]
-
-
-async def statuses(address: str, seconds: float) -> list[dict]:
-    """One status a half second; also takes pairs, as a page does."""
-    rows: list[dict] = []
-    async with (aiohttp.ClientSession() as http,
-                http.ws_connect(f"{address}ws", headers={"Origin": address.rstrip("/")}, max_msg_size=0) as socket):
-        await socket.send_json({"next": True})
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            message = await socket.receive(timeout=30)
-            if message.type is aiohttp.WSMsgType.TEXT:
-                rows.append(json.loads(message.data)["status"])
-            else:
-                await socket.send_json({"next": True})
-    return rows
 
 
 def live(seconds: float, arguments: list[str]) -> None:
@@ -43,8 +24,8 @@ def live(seconds: float, arguments: list[str]) -> None:
     try:
         assert process.stdout is not None
         address = process.stdout.readline().split(" is at ")[1].split()[0]
-        asyncio.run(statuses(address, 10.0))  # loading and settling
-        rows = asyncio.run(statuses(address, seconds))
+        watch(address, 10.0)  # loading and settling
+        _, rows = watch(address, seconds)
     finally:
         process.terminate()
         process.communicate()

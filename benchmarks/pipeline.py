@@ -9,14 +9,10 @@ server's; the game's and the viewer's are not ours and not counted.
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
 import tempfile
 import time
 
-import aiohttp
-
-from benchmarks.common import child, cpu_seconds, machine
+from benchmarks.common import child, cpu_seconds, machine, watch
 
 GAME = """
 import sys, time
@@ -45,23 +41,6 @@ BridgeServer(sys.argv[1], Echo).run()
 """
 
 
-async def watch(address: str, seconds: float) -> tuple[int, dict[str, object]]:
-    """Takes pairs for `seconds`; how many there were, and the last status."""
-    pairs, status = 0, {}
-    async with (aiohttp.ClientSession() as http,
-                http.ws_connect(f"{address}ws", headers={"Origin": address.rstrip("/")}, max_msg_size=0) as socket):
-        await socket.send_json({"next": True})
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            message = await socket.receive(timeout=20)
-            if message.type is aiohttp.WSMsgType.TEXT:
-                status = json.loads(message.data)["status"]
-            else:
-                pairs += 1
-                await socket.send_json({"next": True})
-    return pairs, status
-
-
 def main() -> None:
     """Prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -82,15 +61,15 @@ def measure(width: int, height: int, seconds: float) -> None:
         try:
             assert live.stdout is not None
             address = live.stdout.readline().split(" is at ")[1].split()[0]
-            asyncio.run(watch(address, 4.0))  # until all of it runs evenly
+            watch(address, 4.0)  # until all of it runs evenly
             before = {p: cpu_seconds(p.pid) for p in (live, server)}
-            pairs, status = asyncio.run(watch(address, seconds))
+            pairs, rows = watch(address, seconds)
             used = {p: cpu_seconds(p.pid) - before[p] for p in (live, server)}
         finally:
             for process in (live, game, server):
                 process.terminate()
                 process.communicate()
-    print(f"window {width}x{height}: {pairs / seconds:.1f} pairs/s watched, {status['behind']} s behind the game; "
+    print(f"window {width}x{height}: {pairs / seconds:.1f} pairs/s watched, {rows[-1]['behind']} s behind the game; "
           f"CPU a frame: session, capture and preview {used[live] / pairs * 1e3:.1f} ms, "
           f"server's end of the wire {used[server] / pairs * 1e3:.1f} ms, "
           f"together {sum(used.values()) / pairs * 1e3:.1f} ms")

@@ -173,6 +173,8 @@ class Train(_Settings, frozen=True):
     """Folder to train into."""
     minutes: float = 30.0
     """How long."""
+    crop: tuple[int, int] = (96, 128)
+    """For the LoRA: height and width of the training crops; end with the frames' own, 144 256."""
     seed: int = 0
     """Seed of the batches."""
 

@@ -29,7 +29,7 @@ def main() -> None:
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or "chromium"
     with tempfile.TemporaryDirectory() as profile:
-        for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1240,960",
+        for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1240,1110",
                      "--disable-background-networking", f"--user-data-dir={profile}"):
             options.add_argument(flag)
         driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))

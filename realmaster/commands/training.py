@@ -37,6 +37,6 @@ def _train(settings: Train) -> None:
         case "base":
             train_base(settings.pairs, settings.checkpoint, settings.minutes, seed=settings.seed)
         case "lora":
-            train_lora(settings.pairs, settings.checkpoint, settings.minutes, seed=settings.seed)
+            train_lora(settings.pairs, settings.checkpoint, settings.minutes, settings.crop, settings.seed)
         case "decoder":
             train_decoder(settings.pairs, settings.checkpoint, settings.minutes, seed=settings.seed)

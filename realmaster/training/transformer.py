@@ -25,6 +25,7 @@ from realmaster.training.vae import picture_loss
 
 FRAMES = 13
 RANK = 64
+PIXELS_PER_STEP = 6 * 96 * 128
 
 
 def new_transformer() -> WanTransformer3DModel:
@@ -96,8 +97,13 @@ def train_base(pairs: Path, checkpoint: Path, minutes: float, batch: int = 8, se
     model.half().save_pretrained(folder)
 
 
-def train_lora(pairs: Path, checkpoint: Path, minutes: float, batch: int = 6, seed: int = 0) -> None:
-    """Trains the in-context LoRA (attention mode one_way) on pairs; writes `checkpoint/lora.safetensors`."""
+def train_lora(pairs: Path, checkpoint: Path, minutes: float, crop: tuple[int, int], seed: int = 0) -> None:
+    """Trains the in-context LoRA (attention mode one_way) on pairs; writes `checkpoint/lora.safetensors`.
+
+    `crop` is height and width. Small crops learn fast, but attention does not extrapolate to positions it
+    never saw (whole frames come out with ghosts): end with crops as large as the frames.
+    """
+    batch = max(2, PIXELS_PER_STEP // (crop[0] * crop[1]))
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     arrays = list(load_pairs(pairs))
@@ -115,7 +121,7 @@ def train_lora(pairs: Path, checkpoint: Path, minutes: float, batch: int = 6, se
         p.requires_grad_(True)
 
     def loss() -> Tensor:
-        rendered, photoreal = random_crops(rng, arrays, (batch, FRAMES, 96, 128))
+        rendered, photoreal = random_crops(rng, arrays, (batch, FRAMES, *crop))
         with torch.no_grad():
             reference, clean = vae.encode(rendered), vae.encode(photoreal)
         sigma, noise = sample_sigma(batch, 0.5), torch.randn_like(clean)
@@ -125,7 +131,7 @@ def train_lora(pairs: Path, checkpoint: Path, minutes: float, batch: int = 6, se
             velocity = context.read(noisy, sigma * 1000, prompt, context.write(reference, prompt))
         return (velocity.float() - (noise - clean)).square().mean()
 
-    _fit("lora", parameters, loss, minutes, 2e-3)
+    _fit("lora", parameters, loss, minutes, 1e-3 if lora.exists() else 2e-3)
     save_lora(model, lora, {"attention": "one_way", "rank": str(RANK), "alpha": str(RANK),
                             "reference_downscale_factor": "1", "base": "tiny"})
 

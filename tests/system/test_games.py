@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 
@@ -109,7 +110,7 @@ def test_ground_lies_at_its_height(street):
 def test_warping_by_motion_beats_not_warping(street):
     """The guide probe: the previous frame, moved by the motion vectors, must look more like this one."""
     gains = []
-    for before, now in zip(street[5:], street[6:], strict=False):
+    for before, now in itertools.pairwise(street[5:]):
         x, y = pixel_grid(now)
         motion = data(now, Kind.MOTION)
         where = [(g - 0.5 + m).astype(np.float32) for g, m in ((x, motion[..., 0]), (y, motion[..., 1]))]
