@@ -33,8 +33,8 @@ from realmaster.windows import Cut, Place, Windower, message, window_pixels, win
 
 log = logging.getLogger(__name__)
 DISPLAY_WINDOWS = 4
-IDLE_SECONDS = 0.004
-"""The longest that a live loop waits on one thing before it looks at the others."""
+IDLE_SECONDS = 0.02
+"""The longest that a live loop waits on one thing before it looks at the others; a due frame is never waited past."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,21 @@ class Session:
     def _step(self) -> None:
         wants_source = not self._source_ended and (not self.lossless or self._can_take())
         if wants_source:
-            self._read(IDLE_SECONDS if self.live else 0.1)
+            self._read(self._idle())
         self._send()
-        event = self.link.poll(0.0 if wants_source else IDLE_SECONDS if self.live else 0.1)
+        event = self.link.poll(0.0 if wants_source else self._idle())
         if event is not None:
             self._handle(event)
         if self._source_ended and self._stitcher is not None and not (self._waiting or self._sent):
             self._emit(self._stitcher.flush())
         self._present()
+
+    def _idle(self) -> float:
+        """How long to wait for the next thing, in seconds."""
+        if not self.live:
+            return 0.1
+        due = self._display[0][0] - self.clock() if self._display else IDLE_SECONDS
+        return min(max(due, 0.0), IDLE_SECONDS)
 
     def _can_take(self) -> bool:
         return self._spec is not None and not self._waiting
