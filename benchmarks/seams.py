@@ -13,7 +13,7 @@ from benchmarks.common import machine
 from bridge.protocol import RenderSettings
 from capture.errors import SourceEnded
 from capture.frame import Flags, Frame, color_frame
-from capture.source import SourceInfo
+from capture.source import Pacing, SourceInfo
 from engine_plugins.demo_game.raster import Rasteriser
 from engine_plugins.demo_game.scene import build_street
 from realmaster.backends import open_backend
@@ -77,7 +77,7 @@ def main() -> None:
                 render = backend.render
                 backend.render = lambda w, p, _, render=render: render(w, p, None)  # type: ignore[method-assign]
             clip, kept = Clip(), Collect()
-            Session(clip, LocalLink(backend), [kept], RenderSettings, lossless=True).run(lambda: False)
+            Session(clip, LocalLink(backend), [kept], RenderSettings, pacing=Pacing.FRAMELOCKED).run(lambda: False)
             borders = list(range(stride, FRAMES, stride))
             game = np.stack([f.rgb for f in clip.frames])
             print(f"{overlap:7}  {'yes' if carry else 'no':<6}  {np.mean(kept.seams):18.2f}  "

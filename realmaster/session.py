@@ -1,9 +1,11 @@
 """The loop that everything runs on: source -> windows -> link -> stitcher -> sinks.
 
-Live and offline are this one loop. Live takes frames as fast as the server keeps up, lets the newest
-window win, and shows frames at an even pace; offline takes every frame, waits for credit, and shows
-frames as they are done. One thread, no locks; queues: one window waiting (`newest wins` live, `wait`
-offline), `DISPLAY_WINDOWS` windows of frames waiting to be shown (oldest dropped, counted).
+Live and offline are this one loop; `Pacing` tells what gives way. Freerun thins the frames out to what
+the server can take; genlocked takes every frame, and whole windows give way; frame-locked, and so all
+offline work, waits and loses nothing. Live sources are shown at an even pace, others as they are done.
+
+One thread, no locks. Queues: one window waiting (newest wins, or it waits if frame-locked), and
+`DISPLAY_WINDOWS` windows of frames waiting to be shown (oldest dropped, counted).
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from bridge.protocol import ModelSpec, RenderSettings, Window
 from capture.errors import SourceEnded
 from capture.frame import Frame
 from capture.pool import SlabPool
-from capture.source import FrameSource
+from capture.source import FrameSource, Pacing
 from realmaster.errors import UserError
 from realmaster.link import Link
 from realmaster.pacing import Intake, Presentation, intake_period, present_at, take
@@ -61,10 +63,11 @@ class Session:
     """Runs one source through one link into sinks."""
 
     def __init__(self, source: FrameSource, link: Link, sinks: Sequence[Sink],
-                 settings: Callable[[], RenderSettings], *, lossless: bool, max_fps: float = 30.0,
+                 settings: Callable[[], RenderSettings], *, pacing: Pacing, max_fps: float = 30.0,
                  clock: Callable[[], float] = time.monotonic) -> None:
         self.source, self.link, self.sinks, self.settings = source, link, sinks, settings
-        self.live, self.lossless = source.info.live, lossless
+        self.live, self.pacing = source.info.live, pacing
+        self.lossless = pacing is Pacing.FRAMELOCKED
         self.fastest, self.clock = 1.0 / max_fps, clock
         self.stats = Stats()
         self._spec: ModelSpec | None = None
@@ -138,7 +141,7 @@ class Session:
             self._drop("no server", 1)
             self._show(Shown(frame, None))
             return
-        if not self.lossless:
+        if self.pacing is Pacing.FREERUN:
             taken, self._intake = take(self._intake, now)
             if not taken:
                 self._drop("paced", 1)
@@ -224,7 +227,7 @@ class Session:
         if self._stitcher is None or self._spec is None:
             return
         self.stats.stages(stage_ms)
-        if not self.lossless:
+        if self.pacing is Pacing.FREERUN:
             seconds = sum(self.stats.stage_ms.values()) / 1e3
             period = intake_period(seconds, self._spec.stride, self.fastest)
             self._intake = Intake(period, self._intake.next_due)

@@ -57,7 +57,7 @@ def run(settings: Live) -> int:
             raise
         link = BridgeClient(address, "live", settings.key, settings.server_key)
         session = Session(source, link, [preview, StatusLine()], lambda: preview.settings,
-                          lossless=settings.pacing is Pacing.FRAMELOCKED, max_fps=settings.max_fps)
+                          pacing=settings.pacing, max_fps=settings.max_fps)
         stats = session.run(_stopper(settings, stop, children, session, preview))
     print(f"\nread {stats.read} frames, showed {stats.shown}; dropped: "
           f"{', '.join(f'{n} {cause}' for cause, n in sorted(stats.dropped.items())) or 'none'}")

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from bridge.client import BridgeClient
 from bridge.protocol import RenderSettings
+from capture.source import Pacing
 from capture.video import VideoSource
 from realmaster.backends import open_backend
 from realmaster.config import Look, Render, as_toml
@@ -27,7 +28,8 @@ def run(settings: Render) -> int:
     video = VideoFile(settings.output, source.info.rate or Fraction(24), settings.side_by_side,
                       comment=as_toml(settings))
     look = render_settings(settings.look)
-    session = Session(source, link, [video, ProgressSink(source.frames_hint)], lambda: look, lossless=True)
+    session = Session(source, link, [video, ProgressSink(source.frames_hint)], lambda: look,
+                      pacing=Pacing.FRAMELOCKED)
     stats = session.run(stop=lambda: False, finish=video.finish)
     lost = sum(stats.dropped.values())
     print(f"{settings.output}: {stats.shown} frames from {settings.input}")

@@ -64,7 +64,7 @@ class Replay:
 
 def offline(frames: list[Frame], backend) -> dict[int, np.ndarray]:
     keep = Keep()
-    Session(Replay(frames), LocalLink(backend), [keep], RenderSettings, lossless=True).run(lambda: False)
+    Session(Replay(frames), LocalLink(backend), [keep], RenderSettings, pacing=Pacing.FRAMELOCKED).run(lambda: False)
     assert keep.closed
     return keep.photos()
 
@@ -87,12 +87,13 @@ def play(ring: str, frames: list[Frame], fps: float, attached: threading.Event, 
     return thread
 
 
-def live(ring_name: str, frames: list[Frame], link, fps: float = 120, lossless: bool = False) -> tuple[Keep, Stats]:
+def live(ring_name: str, frames: list[Frame], link, fps: float = 120,
+         pacing: Pacing = Pacing.GENLOCKED) -> tuple[Keep, Stats]:
     attached = threading.Event()
-    game = play(ring_name, frames, fps, attached, lossless)
-    source = EngineSource(ring_name, Pacing.FRAMELOCKED if lossless else Pacing.GENLOCKED)
+    game = play(ring_name, frames, fps, attached, pacing is Pacing.FRAMELOCKED)
+    source = EngineSource(ring_name, pacing)
     keep = Keep()
-    session = Session(source, link, [keep], RenderSettings, lossless=lossless, max_fps=1000)
+    session = Session(source, link, [keep], RenderSettings, pacing=pacing, max_fps=1000)
     attached.set()
     deadline = time.monotonic() + 60
     stats = session.run(lambda: time.monotonic() > deadline)
@@ -136,14 +137,15 @@ def test_live_equals_offline_with_the_shipped_model(ring_name, serve):
     if not TINY.exists():
         pytest.skip("no shipped weights")
     client = BridgeClient(serve(lambda: open_backend(Model())).address)
-    keep, _ = live(ring_name, moving_frames(30, 256, 144), client, fps=100, lossless=True)
+    keep, _ = live(ring_name, moving_frames(30, 256, 144), client, fps=100, pacing=Pacing.FRAMELOCKED)
     shown = [s.frame for s in keep.shown if s.photo is not None]
     photos, again = keep.photos(), offline(shown, open_backend(Model()))
     assert len(photos) == 30 and photos.keys() == again.keys()
     assert all(np.array_equal(photos[i], again[i]) for i in photos)
 
 
-def test_a_slow_server_drops_windows_by_the_count_and_the_rest_is_right(ring_name, serve):
+@pytest.mark.parametrize("pacing", [Pacing.GENLOCKED, Pacing.FREERUN])
+def test_a_slow_server_drops_by_the_count_and_the_rest_is_right(ring_name, serve, pacing):
     backend = TintBackend()
     original = backend.render
     pause = threading.Event()
@@ -153,8 +155,11 @@ def test_a_slow_server_drops_windows_by_the_count_and_the_rest_is_right(ring_nam
         return original(*args)
 
     backend.render = slowly
-    keep, stats = live(ring_name, moving_frames(300), BridgeClient(serve(lambda: backend).address), fps=200)
+    keep, stats = live(ring_name, moving_frames(300), BridgeClient(serve(lambda: backend).address), fps=200,
+                       pacing=pacing)
     assert stats.dropped["server busy"] + stats.dropped["paced"] > 0
+    if pacing is Pacing.GENLOCKED:
+        assert stats.dropped["paced"] == 0, "no frame inside a window is skipped"
     assert accounted(stats) == 0
     ids = [s.frame.frame_id for s in keep.shown if s.photo is not None]
     assert ids == sorted(set(ids))
@@ -186,6 +191,6 @@ def test_without_a_server_the_game_is_still_shown(ring_name, tmp_path: Path):
 
 def test_offline_without_a_server_says_so(tmp_path: Path):
     source = VideoSource(write_video(tmp_path / "clip.mkv", moving_frames(20)))
-    session = Session(source, BridgeClient(f"ipc://{tmp_path}/nobody"), [], RenderSettings, lossless=True)
+    session = Session(source, BridgeClient(f"ipc://{tmp_path}/nobody"), [], RenderSettings, pacing=Pacing.FRAMELOCKED)
     with pytest.raises(UserError, match="realmaster serve"):
         session.run(lambda: False)
