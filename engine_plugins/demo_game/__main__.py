@@ -6,11 +6,14 @@ import argparse
 import os
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from capture.frame import Buffer, Camera, Encoding, Flags, Frame, Kind
-from engine_plugins.demo_game.raster import GBuffer, Rasteriser
 from engine_plugins.demo_game.scene import FAR, NEAR, build_street
 from engine_plugins.publish import play
+
+if TYPE_CHECKING:
+    from engine_plugins.demo_game.raster import GBuffer
 
 
 def to_frame(buffers: GBuffer, index: int, t: float, dt: float, cut: bool) -> Frame:
@@ -40,7 +43,12 @@ def main() -> int:
     # One llvmpipe thread leaves the other core to the model.
     os.environ.setdefault("LP_NUM_THREADS", "1")
     try:
+        from engine_plugins.demo_game.raster import Rasteriser
+
         game = Rasteriser(build_street(args.seed), width, height)
+    except ImportError:
+        print("the demo game needs moderngl: pip install -e '.[games]'", file=sys.stderr)
+        return 1
     except Exception as error:  # moderngl raises bare Exception when there is no EGL
         print(f"no off-screen OpenGL ({error}): install EGL and Mesa (Debian: apt-get install libegl1 "
               "libgl1-mesa-dri)", file=sys.stderr)

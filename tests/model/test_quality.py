@@ -1,4 +1,4 @@
-"""The shipped model does its job: on held-out streets its output is closer to the path-traced truth than its input."""
+"""The shipped model does its job, measured on held-out streets."""
 
 from __future__ import annotations
 
@@ -6,17 +6,59 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
-from realmaster.config import TINY
+from bridge.protocol import RenderSettings, Window
+from realmaster.backends import open_backend
+from realmaster.config import TINY, Model
+from realmaster.sampler import Carry, TinyBackend
 
 ROOT = Path(__file__).parents[2]
+HELD_OUT = ROOT / "data" / "held_out"
+pytestmark = pytest.mark.skipif(not TINY.exists(), reason="no shipped weights")
 
 
-@pytest.mark.skipif(not TINY.exists(), reason="no shipped weights")
+def window(backend: TinyBackend) -> Window:
+    spec = backend.spec
+    return Window(sequence=0, segment=0, start=0, valid=spec.length, continues=False, length=spec.length,
+                  width=spec.width, height=spec.height, settings=RenderSettings())
+
+
 def test_the_output_beats_the_input_on_held_out_streets():
     pytest.importorskip("skimage")
     done = subprocess.run([sys.executable, "-m", "realmaster", "eval"], capture_output=True, text=True, cwd=ROOT,
                           check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the output is closer to the truth" in done.stdout
+
+
+def test_the_model_reads_its_reference():
+    """Latents made in context of the right clip are nearer to that clip's truth than those of another's."""
+    backend = open_backend(Model())
+    assert isinstance(backend, TinyBackend)
+    clips = [load_file(f) for f in sorted(HELD_OUT.glob("*.safetensors"))[:3]]
+
+    def encoded(frames: np.ndarray) -> np.ndarray:
+        return backend.graphs.encode(frames.astype(np.float32).transpose(0, 3, 1, 2)[None] / 127.5 - 1)
+
+    made = []
+    for clip in clips:
+        carry = backend.render(window(backend), clip["rendered"], None).carry
+        assert isinstance(carry, Carry)
+        made.append(carry.latents)
+    truths = [encoded(clip["photoreal"]) for clip in clips]
+    error = np.array([[np.square(m - t).mean() for t in truths] for m in made])
+    assert (np.diag(error) < 0.6 * (error.sum(1) - np.diag(error)) / 2).all(), error
+
+
+def test_onnx_equals_torch_with_the_shipped_weights():
+    pytest.importorskip("torch")
+    pixels = load_file(sorted(HELD_OUT.glob("*.safetensors"))[0])["rendered"]
+    outputs = []
+    for name in ("onnx", "torch"):
+        backend = open_backend(Model(backend=name, threads=1))
+        assert isinstance(backend, TinyBackend)
+        outputs.append(backend.render(window(backend), pixels, None).pixels.astype(int))
+    assert np.abs(outputs[0] - outputs[1]).max() <= 1
