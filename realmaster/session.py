@@ -89,6 +89,8 @@ class Session:
                 self._step()
             if self._finished():
                 finish()
+            unshown = len(self._frames) + len(self._display) + (self._windower.waiting if self._windower else 0)
+            self._drop("unfinished", unshown)
         finally:
             for sink in self.sinks:
                 sink.close()
@@ -136,7 +138,7 @@ class Session:
         now = self.clock()
         self.stats.read += 1
         self.stats.rate_in.add(now)
-        self.stats.dropped.update({"source": frame.dropped} if frame.dropped else {})
+        self._drop("source", frame.dropped)
         if self._windower is None:
             self._drop("no server", 1)
             self._show(Shown(frame, None))
@@ -166,10 +168,11 @@ class Session:
         lost = [p for p in places if p in self._frames and p not in kept]
         for place in lost:
             del self._frames[place]
-        self.stats.dropped.update({cause: len(lost)} if lost else {})
+        self._drop(cause, len(lost))
 
     def _drop(self, cause: str, count: int) -> None:
-        self.stats.dropped[cause] += count
+        if count:
+            self.stats.dropped[cause] += count
 
     def _send(self) -> None:
         if not (self._waiting and self._spec and self.link.ready):

@@ -15,9 +15,12 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from realmaster.errors import UserError
 
 TEMPORAL, SPATIAL, LATENT_CHANNELS = 4, 8, 32
 
@@ -116,9 +119,13 @@ class TinyVAE(nn.Module):
 
     @classmethod
     def load(cls, folder: Path) -> TinyVAE:
-        """Reads what `save` wrote, as fp32 in evaluation mode."""
-        config = json.loads((folder / "config.json").read_text())
-        vae = cls(int(config["narrow"]), int(config["wide"]))
-        state = load_file(folder / "diffusion_pytorch_model.safetensors")
-        vae.load_state_dict({k: v.float() for k, v in state.items()})
+        """Reads what `save` wrote, as fp32 in evaluation mode. Raises `UserError` if it cannot."""
+        try:
+            config = json.loads((folder / "config.json").read_text())
+            state = load_file(folder / "diffusion_pytorch_model.safetensors")
+            vae = cls(int(config["narrow"]), int(config["wide"]))
+            vae.load_state_dict({k: v.float() for k, v in state.items()})
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            raise UserError(f"no usable autoencoder in {folder} ({type(error).__name__}): train one with "
+                            "`realmaster train vae`, or copy the files again") from error
         return vae.eval()

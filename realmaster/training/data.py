@@ -41,6 +41,9 @@ def random_crops(rng: np.random.Generator, clips: list[NDArray[np.uint8]],
     """
     batch, frames, height, width = shape
     n, t, h, w, _ = clips[0].shape
+    if t < frames or h < height or w < width:
+        raise UserError(f"the clips have {t} frames of {w}x{h}, training needs {frames} of {width}x{height} at least: "
+                        "render larger ones with `realmaster pairs`")
     picks: list[list[NDArray[np.uint8]]] = [[] for _ in clips]
     for _ in range(batch):
         clip, start = rng.integers(n), rng.integers(t - frames + 1)

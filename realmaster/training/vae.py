@@ -66,7 +66,8 @@ def train_vae(pairs: Path, out: Path, minutes: float, batch: int = 6, seed: int 
 @torch.no_grad()
 def _normalise(vae: TinyVAE, clips: np.ndarray, rng: np.random.Generator) -> None:
     """Measures the latents' mean and deviation per channel and stores them in the model."""
-    latents = [vae.encode(random_crops(rng, [clips], (4, 9, 144, 256))[0]) for _ in range(12)]
+    height, width = clips.shape[2:4]
+    latents = [vae.encode(random_crops(rng, [clips], (4, 9, height, width))[0]) for _ in range(12)]
     flat = torch.cat(latents).movedim(1, -1).reshape(-1, LATENT_CHANNELS)
     vae.latent_mean.copy_(flat.mean(0))
     vae.latent_std.copy_(flat.std(0))
