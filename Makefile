@@ -25,6 +25,7 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.transport
 	$(BIN)/python -m benchmarks.pipeline
+	$(BIN)/python -m benchmarks.seams
 	$(BIN)/python -m benchmarks.live --seconds 60
 
 $(VENV)/.live: pyproject.toml constraints.txt

@@ -36,7 +36,7 @@ from bridge.server import BridgeServer, Rendered
 class Echo:
     spec = ModelSpec(model="echo", width=int(sys.argv[2]), height=int(sys.argv[3]), length=13, overlap=5)
     def render(self, window, pixels, carry):
-        return Rendered(pixels.copy(), {"echo": 0.0}, None)
+        return Rendered(pixels, {"echo": 0.0}, None)
 BridgeServer(sys.argv[1], Echo).run()
 """
 
