@@ -35,8 +35,8 @@ from bridge.protocol import ModelSpec
 from bridge.server import BridgeServer, Rendered
 class Echo:
     spec = ModelSpec(model="echo", width=int(sys.argv[2]), height=int(sys.argv[3]), length=13, overlap=5)
-    def render(self, window, pixels, carry):
-        return Rendered(pixels, {"echo": 0.0}, None)
+    def render(self, window, frames, carry):
+        return Rendered(frames, {"echo": 0.0}, None)
 BridgeServer(sys.argv[1], Echo).run()
 """
 

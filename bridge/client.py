@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -66,10 +67,10 @@ class Lost:
 
 @dataclass(frozen=True)
 class Arrived:
-    """A rendered window."""
+    """A rendered window: its real frames."""
 
     chunk: Chunk
-    pixels: Pixels
+    frames: list[Pixels]
 
 
 Event = Waiting | Ready | Refused | Lost | Arrived
@@ -109,12 +110,12 @@ class BridgeClient:
         """Windows sent and not answered."""
         return len(self._in_flight)
 
-    def send(self, window: Window, pixels: Pixels) -> None:
-        """Sends a window; call only when `ready`."""
+    def send(self, window: Window, frames: Sequence[Pixels]) -> None:
+        """Sends a window with its real frames, which must not change any more; call only when `ready`."""
         if not self.ready:
             raise BridgeError("no credit to send a window with")
         self._in_flight.add(window.sequence)
-        self._socket.send_multipart(encode(window, pixels), copy=False)
+        self._socket.send_multipart(encode(window, frames), copy=False)
 
     def poll(self, timeout: float) -> Event | None:
         """The next thing that happened within `timeout` seconds, or None."""
@@ -157,7 +158,7 @@ class BridgeClient:
 
     def _receive(self) -> Event | None:
         try:
-            message, pixels = decode_server([f.buffer for f in self._socket.recv_multipart(copy=False)])
+            message, frames = decode_server([f.buffer for f in self._socket.recv_multipart(copy=False)])
         except ProtocolError as error:
             return Refused(Refuse(code="malformed", detail=f"the server sent {error}"))
         self._heard = time.monotonic()
@@ -172,11 +173,10 @@ class BridgeClient:
             case Refuse():
                 return self._refused(message)
             case Chunk():
-                assert pixels is not None
                 if message.sequence not in self._in_flight:
                     return None  # of a life before the server was lost
                 self._in_flight.discard(message.sequence)
-                return Arrived(message, pixels)
+                return Arrived(message, frames)
             case Pong():
                 self.rendering_ms = message.rendering_ms
                 return None

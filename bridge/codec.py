@@ -21,6 +21,7 @@ from bridge.protocol import (
 )
 
 Pixels = NDArray[np.uint8]
+"""One frame, RGB (height, width, 3) u8."""
 Part = bytes | memoryview
 
 
@@ -33,25 +34,30 @@ _decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {
     "client": msgspec.msgpack.Decoder(ClientMessage), "server": msgspec.msgpack.Decoder(ServerMessage)}
 
 
-def encode(message: ClientMessage | ServerMessage, pixels: Pixels | None = None) -> list[Part]:
-    """Parts to send; `pixels` (length, height, width, 3) u8 goes with a Window or a Chunk, uncopied."""
+def encode(message: ClientMessage | ServerMessage, frames: Sequence[Pixels] = ()) -> list[Part]:
+    """Parts to send; the first `valid` of `frames` go with a Window or a Chunk, uncopied."""
     parts: list[Part] = [_encode(message)]
     if isinstance(message, Window | Chunk):
-        expected = (message.length, message.height, message.width, 3)
-        if pixels is None or pixels.shape != expected or pixels.dtype != np.uint8:
-            raise ValueError(f"a {type(message).__name__} of {expected} u8 was given "
-                             f"{None if pixels is None else (pixels.shape, pixels.dtype.str)}")
-        parts.append(np.ascontiguousarray(pixels).data.cast("B"))
+        shape = message.height, message.width, 3
+        if len(frames) < message.valid or any(f.shape != shape or f.dtype != np.uint8 for f in frames):
+            raise ValueError(f"a {type(message).__name__} of {message.valid} frames of {shape} u8 was given "
+                             f"{[(f.shape, f.dtype.str) for f in frames]}")
+        parts += [np.ascontiguousarray(f).data.cast("B") for f in frames[:message.valid]]
     return parts
 
 
-def decode_client(parts: Sequence[Part]) -> tuple[ClientMessage, Pixels | None]:
-    """What a client said. Raises `ProtocolError`."""
+def padded(frames: Sequence[Pixels], length: int) -> list[Pixels]:
+    """`length` frames: the last one repeated, uncopied, where there are fewer."""
+    return [*frames, *[frames[-1]] * (length - len(frames))]
+
+
+def decode_client(parts: Sequence[Part]) -> tuple[ClientMessage, list[Pixels]]:
+    """What a client said, and the frames that it sent with a Window. Raises `ProtocolError`."""
     return _decode("client", parts)
 
 
-def decode_server(parts: Sequence[Part]) -> tuple[ServerMessage, Pixels | None]:
-    """What a server said. Raises `ProtocolError`."""
+def decode_server(parts: Sequence[Part]) -> tuple[ServerMessage, list[Pixels]]:
+    """What a server said, and the frames that it sent with a Chunk. Raises `ProtocolError`."""
     return _decode("server", parts)
 
 
@@ -62,21 +68,25 @@ def _decode(side: str, parts: Sequence[Part]) -> Any:
         message = _decoders[side].decode(parts[0])
     except msgspec.MsgspecError as error:
         raise ProtocolError(f"unreadable header: {error}") from error
-    expected = 2 if isinstance(message, Window | Chunk) else 1
-    if len(parts) != expected:
-        raise ProtocolError(f"{type(message).__name__} has {expected} parts, not {len(parts)}")
-    return message, _pixels(message, parts[1]) if isinstance(message, Window | Chunk) else None
+    if isinstance(message, Window | Chunk):
+        return message, _frames(message, parts[1:])
+    if len(parts) != 1:
+        raise ProtocolError(f"{type(message).__name__} has 1 part, not {len(parts)}")
+    return message, []
 
 
-def _pixels(message: Window | Chunk, raw: Part) -> Pixels:
-    shape = message.length, message.height, message.width, 3
-    if not 0 < message.length <= MAX_WINDOW_FRAMES:
-        raise ProtocolError(f"a window has 1 to {MAX_WINDOW_FRAMES} frames, not {message.length}")
+def _frames(message: Window | Chunk, raw: Sequence[Part]) -> list[Pixels]:
+    length = message.length if isinstance(message, Window) else message.valid
+    if not 0 < length <= MAX_WINDOW_FRAMES:
+        raise ProtocolError(f"a window has 1 to {MAX_WINDOW_FRAMES} frames, not {length}")
     if not (0 < message.width <= MAX_SIDE and 0 < message.height <= MAX_SIDE):
         raise ProtocolError(f"a frame's side is 1 to {MAX_SIDE} pixels, not {message.width}x{message.height}")
-    if not 0 < message.valid <= message.length or message.start < 0 or message.segment < 0 or message.sequence < 0:
+    if not 0 < message.valid <= length or message.start < 0 or message.segment < 0 or message.sequence < 0:
         raise ProtocolError("valid, start, segment or sequence is out of range")
-    size = shape[0] * shape[1] * shape[2] * 3
-    if size > MAX_MESSAGE_BYTES or len(raw) != size:
-        raise ProtocolError(f"{shape} needs {size} bytes, at most {MAX_MESSAGE_BYTES}; there are {len(raw)}")
-    return np.frombuffer(raw, np.uint8).reshape(shape)
+    shape = message.height, message.width, 3
+    size = message.height * message.width * 3
+    if size * length > MAX_MESSAGE_BYTES:
+        raise ProtocolError(f"{length} frames of {shape} are more than {MAX_MESSAGE_BYTES} bytes")
+    if len(raw) != message.valid or any(len(part) != size for part in raw):
+        raise ProtocolError(f"there should be {message.valid} frames of {size} bytes each")
+    return [np.frombuffer(part, np.uint8).reshape(shape) for part in raw]

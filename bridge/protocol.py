@@ -1,4 +1,4 @@
-"""The wire protocol, version 1: this file is its specification.
+"""The wire protocol, version 2: this file is its specification.
 
 One ZeroMQ DEALER (client) talks to one ROUTER (server). Every message is a multipart:
 
@@ -14,8 +14,9 @@ One ZeroMQ DEALER (client) talks to one ROUTER (server). Every message is a mult
              <------------------------  Pong      (also while the GPU works: it tells since when)
       Bye    ------------------------>
 
-Raw buffers are C-contiguous little-endian pixels; nothing on the wire is ever decoded by a codec.
-`Limits` are checked against declared shapes before any array is made. A client never has more
+Raw buffers are C-contiguous little-endian pixels, one for each frame: so no frame is copied to be sent,
+and frames that only pad a window out are not sent at all. Nothing on the wire is ever decoded by a codec.
+Limits are checked against declared shapes before any array is made. A client never has more
 windows in flight than `Welcome.credits`; one that does is refused. Times are nanoseconds of the
 sender's monotonic clock and are never compared across hosts. Versions must be equal.
 """
@@ -26,13 +27,15 @@ from typing import Literal
 
 import msgspec
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 HEADER_LIMIT = 64 * 1024
 """Bytes in a header, at most."""
 MAX_SIDE = 4096
 MAX_WINDOW_FRAMES = 129
+MAX_PART_BYTES = MAX_SIDE * MAX_SIDE * 3
+"""One part of a message, at most; the sockets refuse longer ones before reading them."""
 MAX_MESSAGE_BYTES = 512 * 1024 * 1024
-"""One message with all its buffers, at most; the sockets refuse longer ones before reading them."""
+"""All frames of a window together, at most."""
 
 RefuseCode = Literal["version", "busy", "shape", "order", "malformed", "failed"]
 
@@ -79,10 +82,10 @@ class Hello(_Wire, frozen=True):
 
 
 class Window(_Wire, frozen=True):
-    """A window of frames to render; buffer 0 is RGB (length, height, width, 3) u8.
+    """A window of `length` frames to render; each buffer is one RGB frame (height, width, 3) u8.
 
-    `segment` rises at every cut; `start` is the first frame's place in its segment. `valid` frames
-    are real, the rest repeat the last one. `continues` says that the window before this one, one
+    `segment` rises at every cut; `start` is the first frame's place in its segment. Only the first
+    `valid` frames are sent, the rest repeat the last one. `continues` says that the window before this one, one
     stride earlier in the same segment, was sent too.
     """
 
@@ -131,14 +134,12 @@ class Refuse(_Wire, frozen=True):
 
 
 class Chunk(_Wire, frozen=True):
-    """A rendered window; buffer 0 is RGB (length, height, width, 3) u8. `stage_ms` by stage name."""
+    """A rendered window's `valid` frames; each buffer is RGB (height, width, 3) u8. `stage_ms` by stage name."""
 
     sequence: int
     segment: int
     start: int
     valid: int
-    continues: bool
-    length: int
     width: int
     height: int
     stage_ms: dict[str, float]

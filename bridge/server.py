@@ -10,14 +10,14 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, assert_never
 
 import zmq
 
-from bridge.codec import Pixels, ProtocolError, decode_client, encode
+from bridge.codec import Pixels, ProtocolError, decode_client, encode, padded
 from bridge.keys import BridgeError, secure_server
 from bridge.protocol import (
     PROTOCOL_VERSION,
@@ -46,7 +46,7 @@ SILENCE_SECONDS = 10.0
 class Rendered:
     """What a backend gives for one window. `carry` goes back in with the window that continues it."""
 
-    pixels: Pixels
+    frames: Sequence[Pixels]
     stage_ms: dict[str, float]
     carry: object
 
@@ -59,8 +59,11 @@ class Backend(Protocol):
         """The model and its window."""
         ...
 
-    def render(self, window: Window, pixels: Pixels, carry: object) -> Rendered:
-        """Renders `pixels`; `carry` is None, or what the window before returned if this one continues it."""
+    def render(self, window: Window, frames: Sequence[Pixels], carry: object) -> Rendered:
+        """Renders the window's `length` frames.
+
+        `carry` is None, or what the window before returned if this one continues it.
+        """
         ...
 
 
@@ -91,8 +94,8 @@ class BridgeServer:
         self._backend: Backend | None = None
         self._failure: BaseException | None = None
         self._sessions: dict[bytes, _Session] = {}
-        self._jobs: queue.Queue[tuple[bytes, _Session, Window, Pixels] | None] = queue.Queue(MAX_CLIENTS * CREDITS)
-        self._results: queue.Queue[tuple[bytes, ServerMessage, Pixels | None]] = queue.Queue(MAX_CLIENTS * CREDITS)
+        self._jobs: queue.Queue[tuple[bytes, _Session, Window, list[Pixels]]] = queue.Queue(MAX_CLIENTS * CREDITS)
+        self._results: queue.Queue[tuple[bytes, ServerMessage, Sequence[Pixels]]] = queue.Queue(MAX_CLIENTS * CREDITS)
         self._rendering_since: float | None = None
         self._stop = threading.Event()
         self.counters = _Counters()
@@ -160,30 +163,29 @@ class BridgeServer:
                 job = self._jobs.get(timeout=0.2)
             except queue.Empty:
                 continue
-            if job is not None:
-                self._render(self._backend, *job)
+            self._render(self._backend, *job)
 
-    def _render(self, backend: Backend, identity: bytes, session: _Session, window: Window, pixels: Pixels) -> None:
+    def _render(self, backend: Backend, identity: bytes, session: _Session, window: Window,
+                frames: list[Pixels]) -> None:
         follows = window.continues and session.carry_end == (window.segment, window.start)
         self._rendering_since = time.monotonic()
         try:
-            done = backend.render(window, pixels, session.carry if follows else None)
+            done = backend.render(window, padded(frames, window.length), session.carry if follows else None)
         except Exception:  # process boundary: one bad window must not take the server down
             log.exception("window %d failed", window.sequence)
             detail = "the renderer failed on this window; the server's log says why"
-            self._put(identity, Refuse(code="failed", detail=detail, sequence=window.sequence), None)
+            self._put(identity, Refuse(code="failed", detail=detail, sequence=window.sequence), ())
             return
         finally:
             self._rendering_since = None
         session.carry = done.carry
         session.carry_end = (window.segment, window.start + backend.spec.stride)
         chunk = Chunk(sequence=window.sequence, segment=window.segment, start=window.start, valid=window.valid,
-                      continues=window.continues, length=window.length, width=window.width, height=window.height,
-                      stage_ms=done.stage_ms)
-        self._put(identity, chunk, done.pixels)
+                      width=window.width, height=window.height, stage_ms=done.stage_ms)
+        self._put(identity, chunk, done.frames)
 
-    def _put(self, identity: bytes, message: ServerMessage, pixels: Pixels | None) -> None:
-        self._results.put((identity, message, pixels))
+    def _put(self, identity: bytes, message: ServerMessage, frames: Sequence[Pixels]) -> None:
+        self._results.put((identity, message, frames))
         self._wake_out.send(b"")
 
     # The loop.
@@ -191,26 +193,26 @@ class BridgeServer:
     def _send_results(self) -> None:
         while True:
             try:
-                identity, message, pixels = self._results.get_nowait()
+                identity, message, frames = self._results.get_nowait()
             except queue.Empty:
                 return
             if identity in self._sessions:
                 self._sessions[identity].in_flight -= 1
-                self._send(identity, message, pixels)
+                self._send(identity, message, frames)
 
-    def _send(self, identity: bytes, message: ServerMessage, pixels: Pixels | None = None) -> None:
+    def _send(self, identity: bytes, message: ServerMessage, frames: Sequence[Pixels] = ()) -> None:
         if isinstance(message, Refuse):
             self.counters.refused[message.code] = self.counters.refused.get(message.code, 0) + 1
         try:
-            self._router.send_multipart([identity, *encode(message, pixels)], zmq.NOBLOCK, copy=False)
+            self._router.send_multipart([identity, *encode(message, frames)], zmq.NOBLOCK, copy=False)
         except zmq.ZMQError:
             self._sessions.pop(identity, None)  # gone or not reading: it must say Hello again
 
     def _receive(self) -> None:
-        identity, *frames = self._router.recv_multipart(copy=False)
+        identity, *parts = self._router.recv_multipart(copy=False)
         who = bytes(identity.buffer)
         try:
-            message, pixels = decode_client([f.buffer for f in frames])
+            message, frames = decode_client([p.buffer for p in parts])
         except ProtocolError as error:
             self._send(who, Refuse(code="malformed", detail=str(error)))
             return
@@ -220,8 +222,7 @@ class BridgeServer:
             case Hello():
                 self._send(who, self._greet(who, message))
             case Window():
-                assert pixels is not None
-                if (refusal := self._take(who, session, message, pixels)) is not None:
+                if (refusal := self._take(who, session, message, frames)) is not None:
                     self._send(who, Refuse(code=refusal[0], detail=refusal[1], sequence=message.sequence))
             case Ping():
                 since = self._rendering_since
@@ -244,7 +245,7 @@ class BridgeServer:
         return Welcome(version=PROTOCOL_VERSION, server="realmaster", spec=self._backend.spec, credits=CREDITS)
 
     def _take(self, who: bytes, session: _Session | None, window: Window,
-              pixels: Pixels) -> tuple[RefuseCode, str] | None:
+              frames: list[Pixels]) -> tuple[RefuseCode, str] | None:
         """Queues a window, or says why not."""
         if session is None or self._backend is None:
             return "order", "say Hello before sending windows"
@@ -256,7 +257,7 @@ class BridgeServer:
             return "busy", f"{CREDITS} windows are in flight already: wait for a chunk"
         session.in_flight += 1
         self.counters.windows += 1
-        self._jobs.put_nowait((who, session, window, pixels))
+        self._jobs.put_nowait((who, session, window, frames))
         return None
 
     def _forget_silent(self) -> None:

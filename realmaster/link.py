@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Protocol
 
 from bridge.client import Arrived, Event, Ready
-from bridge.codec import Pixels
+from bridge.codec import Pixels, padded
 from bridge.protocol import Chunk, Window
 from bridge.server import Backend
 
@@ -24,7 +25,7 @@ class Link(Protocol):
         """Windows sent and not answered."""
         ...
 
-    def send(self, window: Window, pixels: Pixels) -> None:
+    def send(self, window: Window, frames: Sequence[Pixels]) -> None:
         """Sends a window; only when `ready`."""
         ...
 
@@ -43,7 +44,7 @@ class LocalLink:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self._greeting: deque[Event] = deque([Ready(backend.spec, 1)])
-        self._job: tuple[Window, Pixels] | None = None
+        self._job: tuple[Window, Sequence[Pixels]] | None = None
         self._carry: tuple[tuple[int, int], object] | None = None
 
     @property
@@ -56,9 +57,9 @@ class LocalLink:
         """See `Link.in_flight`."""
         return int(self._job is not None)
 
-    def send(self, window: Window, pixels: Pixels) -> None:
+    def send(self, window: Window, frames: Sequence[Pixels]) -> None:
         """See `Link.send`."""
-        self._job = window, pixels
+        self._job = window, frames
 
     def poll(self, timeout: float) -> Event | None:
         """See `Link.poll`; renders the waiting window, however long that takes."""
@@ -66,13 +67,14 @@ class LocalLink:
             return self._greeting.popleft()
         if self._job is None:
             return None
-        (window, pixels), self._job = self._job, None
+        (window, frames), self._job = self._job, None
         follows = window.continues and self._carry is not None and self._carry[0] == (window.segment, window.start)
-        done = self.backend.render(window, pixels, self._carry[1] if follows and self._carry else None)
+        done = self.backend.render(window, padded(frames, window.length),
+                                   self._carry[1] if follows and self._carry else None)
         self._carry = (window.segment, window.start + self.backend.spec.stride), done.carry
         return Arrived(Chunk(sequence=window.sequence, segment=window.segment, start=window.start,
-                             valid=window.valid, continues=window.continues, length=window.length,
-                             width=window.width, height=window.height, stage_ms=done.stage_ms), done.pixels)
+                             valid=window.valid, width=window.width, height=window.height,
+                             stage_ms=done.stage_ms), list(done.frames[:window.valid]))
 
     def close(self) -> None:
         """See `Link.close`."""

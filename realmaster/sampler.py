@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -66,9 +67,10 @@ class TinyBackend:
             raise ValueError(f"a window of {spec.length} with overlap {spec.overlap} is off the 4k+1 grid")
         self.graphs, self.spec = graphs, spec
 
-    def render(self, window: Window, pixels: Pixels, carry: object) -> Rendered:
+    def render(self, window: Window, frames: Sequence[Pixels], carry: object) -> Rendered:
         """See `Backend.render`. The same input gives the same output, bit for bit, on one machine."""
         marks = [time.perf_counter()]
+        pixels = np.stack(frames)
         video = pixels.astype(np.float32).transpose(0, 3, 1, 2)[None] / 127.5 - 1
         reference = self.graphs.encode(video)
         marks.append(time.perf_counter())
@@ -81,7 +83,7 @@ class TinyBackend:
         out = np.rint(photo).astype(np.uint8)
         marks.append(time.perf_counter())
         stages = dict(zip(("encode", "denoise", "decode"), np.diff(marks) * 1e3, strict=True))
-        return Rendered(out, {k: float(v) for k, v in stages.items()}, Carry(latents))
+        return Rendered(list(out), {k: float(v) for k, v in stages.items()}, Carry(latents))
 
     def _denoise(self, window: Window, reference: F32, before: F32 | None) -> F32:
         first = window.start // TEMPORAL

@@ -24,14 +24,13 @@ from bridge.client import Arrived, Event, Lost, Ready, Refused, Waiting
 from bridge.protocol import ModelSpec, RenderSettings, Window
 from capture.errors import SourceEnded
 from capture.frame import Frame
-from capture.pool import SlabPool
 from capture.source import FrameSource, Pacing
 from realmaster.errors import UserError
 from realmaster.link import Link
 from realmaster.pacing import Intake, Presentation, intake_period, present_at, take
 from realmaster.stats import Stats
 from realmaster.stitch import Piece, Stitcher
-from realmaster.windows import Cut, Place, Windower, message, window_pixels, window_places
+from realmaster.windows import Cut, Place, Windower, message, window_places
 
 log = logging.getLogger(__name__)
 DISPLAY_WINDOWS = 4
@@ -78,7 +77,7 @@ class Session:
         self._sent: dict[int, Window] = {}  # windows in flight, by sequence
         self._display: deque[tuple[float, Shown]] = deque()
         self._presentation, self._intake = Presentation(), Intake(self.fastest)
-        self._sequence, self._pool = 0, SlabPool()
+        self._sequence = 0
         self._sent_to: tuple[int, int] | None = None  # where the next window starts if it continues
         self._source_ended = False
 
@@ -183,7 +182,7 @@ class Session:
         window = message(cut, self._spec, self._sequence, continues, self.settings())
         self._sequence += 1
         self._sent[window.sequence] = window
-        self.link.send(window, window_pixels(cut, self._spec, self._pool))
+        self.link.send(window, cut.images)
 
     def _handle(self, event: Event) -> None:
         match event:
@@ -202,9 +201,9 @@ class Session:
             case Lost(in_flight):
                 log.warning("the server fell silent with %d windows in flight", in_flight)
                 self._forget_server()
-            case Arrived(chunk, pixels):
+            case Arrived(chunk, frames):
                 self._sent.pop(chunk.sequence, None)
-                self._arrive(chunk.segment, chunk.start, pixels[:chunk.valid], chunk.stage_ms)
+                self._arrive(chunk.segment, chunk.start, frames, chunk.stage_ms)
             case _:
                 assert_never(event)
 
@@ -226,7 +225,7 @@ class Session:
         self._sent.clear()
         self._frames.clear()
 
-    def _arrive(self, segment: int, start: int, pixels: NDArray[np.uint8], stage_ms: dict[str, float]) -> None:
+    def _arrive(self, segment: int, start: int, frames: list[NDArray[np.uint8]], stage_ms: dict[str, float]) -> None:
         if self._stitcher is None or self._spec is None:
             return
         self.stats.stages(stage_ms)
@@ -235,7 +234,7 @@ class Session:
             period = intake_period(seconds, self._spec.stride, self.fastest)
             self._intake = Intake(period, self._intake.next_due)
         self.stats.server = ""
-        self._emit(self._stitcher.push(segment, start, pixels))
+        self._emit(self._stitcher.push(segment, start, frames))
         self.stats.seam = self._stitcher.seam
 
     def _emit(self, pieces: list[Piece]) -> None:

@@ -51,10 +51,10 @@ class Stitcher:
         tail = self._tail
         return [] if tail is None else [(tail.segment, tail.start + i) for i in range(len(tail.frames))]
 
-    def push(self, segment: int, start: int, pixels: Video) -> list[Piece]:
-        """A chunk's valid frames (N, H, W, 3). A chunk that does not continue the last one first ends that one."""
+    def push(self, segment: int, start: int, frames: Sequence[Video]) -> list[Piece]:
+        """A chunk's valid frames, (H, W, 3) each. A chunk that does not continue the last one first ends that one."""
         done: list[Piece] = []
-        tail, frames = self._tail, list(pixels)
+        tail, frames = self._tail, list(frames)
         if tail is not None and (tail.segment, tail.start) == (segment, start):
             frames[:len(tail.frames)] = self._blend(tail.frames, frames)
         else:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from bridge.protocol import ModelSpec, RenderSettings, Window
 from capture.frame import Flags, Frame, Kind
-from capture.pool import SlabPool
 
 Place = tuple[int, int]
 """Where a frame stands in the stream: its segment, and its number in it."""
@@ -84,16 +83,6 @@ class Windower:
         self._frames, self._images, self._fresh, self._start = [], [], 0, 0
         self._segment += 1
         return last
-
-
-def window_pixels(cut: Cut, spec: ModelSpec, pool: SlabPool) -> NDArray[np.uint8]:
-    """The images of `cut`, padded to the model's length with the last one: (length, height, width, 3) u8."""
-    shape = spec.length, spec.height, spec.width, 3
-    size = int(np.prod(shape))
-    out = pool.take(size)[:size].reshape(shape)
-    for i in range(spec.length):
-        np.copyto(out[i], cut.images[min(i, len(cut.images) - 1)])
-    return out
 
 
 def fit(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

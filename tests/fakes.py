@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -22,12 +23,13 @@ class TintBackend:
         self.gate.set()
         self.fail = False
 
-    def render(self, window: Window, pixels: Pixels, carry: object) -> Rendered:
+    def render(self, window: Window, frames: Sequence[Pixels], carry: object) -> Rendered:
         self.gate.wait(20)
         if self.fail:
             raise RuntimeError("asked to fail")
         depth = carry + 1 if isinstance(carry, int) else 0
         strength = window.settings.strength
+        pixels = np.stack(frames)
         tinted = 255 - pixels.astype(np.float32) * 0.5 - min(depth, 20)
         mixed = strength * tinted + (1 - strength) * pixels
-        return Rendered(np.clip(np.rint(mixed), 0, 255).astype(np.uint8), {"tint": 1.0}, depth)
+        return Rendered(list(np.clip(np.rint(mixed), 0, 255).astype(np.uint8)), {"tint": 1.0}, depth)

@@ -48,7 +48,7 @@ def render_clip(backend: Backend, clip: Video, settings: Evaluate) -> Video:
     frames = [color_frame(i, 0, f, flags=Flags.NONE) for i, f in enumerate(clip)]
     cuts = [c for f in frames for c in windower.push(f)]
     window = message(cuts[0], backend.spec, 0, False, render_settings(settings.look))
-    return backend.render(window, clip[:backend.spec.length], None).pixels
+    return np.stack(backend.render(window, cuts[0].images, None).frames)
 
 
 def run(settings: Evaluate) -> int:

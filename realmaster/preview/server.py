@@ -138,7 +138,7 @@ class Preview:
             raise web.HTTPForbidden(text="the preview talks to its own page only")
         if len(self._viewers) >= MAX_VIEWERS:
             raise web.HTTPServiceUnavailable(text=f"{MAX_VIEWERS} viewers are watching already")
-        socket = web.WebSocketResponse(max_msg_size=4096, heartbeat=5)
+        socket = web.WebSocketResponse(max_msg_size=4096, heartbeat=5, compress=False)
         await socket.prepare(request)
         self._viewers.add(socket)
         wanted = asyncio.Event()

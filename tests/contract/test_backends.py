@@ -25,7 +25,7 @@ def render(backend: Backend, pixels: np.ndarray, carry: object = None, start: in
     spec = backend.spec
     window = Window(sequence=0, segment=0, start=start, valid=spec.length, continues=carry is not None,
                     length=spec.length, width=spec.width, height=spec.height, settings=RenderSettings(**look))
-    return backend.render(window, pixels, carry)
+    return backend.render(window, list(pixels), carry)
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,8 @@ def test_windows_are_on_the_grid(backend):
 
 def test_the_same_input_gives_the_same_bytes(backend, pixels):
     first, again = render(backend, pixels), render(backend, pixels)
-    assert first.pixels.shape == pixels.shape and first.pixels.dtype == np.uint8
-    assert np.array_equal(first.pixels, again.pixels)
+    assert np.shape(first.frames) == pixels.shape and first.frames[0].dtype == np.uint8
+    assert np.array_equal(first.frames, again.frames)
     assert first.stage_ms and all(ms >= 0 for ms in first.stage_ms.values())
 
 
@@ -55,8 +55,8 @@ def test_the_input_is_left_alone(backend, pixels):
 
 
 def test_strength_runs_from_the_games_frame_to_the_models(backend, pixels):
-    assert np.array_equal(render(backend, pixels, strength=0.0).pixels, pixels)
-    half, full = (render(backend, pixels, strength=s).pixels.astype(int) for s in (0.5, 1.0))
+    assert np.array_equal(render(backend, pixels, strength=0.0).frames, pixels)
+    half, full = (np.array(render(backend, pixels, strength=s).frames, int) for s in (0.5, 1.0))
     assert np.abs(half - (full + pixels) / 2).max() <= 1.5
 
 
@@ -64,6 +64,6 @@ def test_a_carry_changes_the_overlap(backend, pixels):
     first = render(backend, pixels)
     stride = backend.spec.stride
     following = np.concatenate([pixels[stride:], pixels[:stride]])
-    alone = render(backend, following, start=stride).pixels
-    carried = render(backend, following, first.carry, start=stride).pixels
+    alone = render(backend, following, start=stride).frames
+    carried = render(backend, following, first.carry, start=stride).frames
     assert not np.array_equal(alone, carried)

@@ -60,5 +60,5 @@ def test_onnx_equals_torch_with_the_shipped_weights():
     for name in ("onnx", "torch"):
         backend = open_backend(Model(backend=name, threads=1))
         assert isinstance(backend, TinyBackend)
-        outputs.append(backend.render(window(backend), pixels, None).pixels.astype(int))
+        outputs.append(np.array(backend.render(window(backend), list(pixels), None).frames, int))
     assert np.abs(outputs[0] - outputs[1]).max() <= 1

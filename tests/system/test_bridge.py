@@ -54,11 +54,11 @@ def test_windows_come_back_rendered_and_in_order(serve):
     ready = until(client, Ready)
     assert ready.spec == SPEC and ready.credits == CREDITS
     for n in range(6):
-        client.send(window(n, 8 * n, n > 0), PIXELS)
+        client.send(window(n, 8 * n, n > 0), list(PIXELS))
         got = until(client, Arrived)
         assert got.chunk.sequence == n
-        expected, _ = TintBackend().render(window(n), PIXELS, n - 1 if n else None).pixels, None
-        assert np.array_equal(got.pixels, expected), "the carry of the window before was lost or made up"
+        expected = TintBackend().render(window(n), list(PIXELS), n - 1 if n else None).frames
+        assert np.array_equal(got.frames, expected), "the carry of the window before was lost or made up"
     client.close()
 
 
@@ -67,8 +67,8 @@ def test_a_window_that_does_not_continue_gets_no_carry(serve):
     until(client, Ready)
     results = []
     for n, (start, continues) in enumerate([(0, False), (8, True), (24, True), (32, False)]):
-        client.send(window(n, start, continues), PIXELS)
-        results.append(until(client, Arrived).pixels)
+        client.send(window(n, start, continues), list(PIXELS))
+        results.append(until(client, Arrived).frames)
     assert not np.array_equal(results[0], results[1])
     assert np.array_equal(results[0], results[2]), "16 is missing: 24 starts afresh"
     assert np.array_equal(results[0], results[3])
@@ -96,12 +96,12 @@ def test_credits_bound_what_is_in_flight(serve):
     until(client, Ready)
     for n in range(CREDITS):
         assert client.ready
-        client.send(window(n), PIXELS)
+        client.send(window(n), list(PIXELS))
     assert not client.ready
     with pytest.raises(BridgeError, match="no credit"):
-        client.send(window(9), PIXELS)
+        client.send(window(9), list(PIXELS))
     client.credits += 1  # a client that does not keep to its credits
-    client.send(window(10), PIXELS)
+    client.send(window(10), list(PIXELS))
     assert until(client, Refused).reason.code == "busy"
     backend.gate.set()
     until(client, Arrived)
@@ -113,11 +113,11 @@ def test_a_failing_renderer_is_told_and_survived(serve):
     client = BridgeClient(serve(lambda: backend).address)
     until(client, Ready)
     backend.fail = True
-    client.send(window(0), PIXELS)
+    client.send(window(0), list(PIXELS))
     refused = until(client, Refused).reason
     assert refused.code == "failed" and "Traceback" not in refused.detail
     backend.fail = False
-    client.send(window(1), PIXELS)
+    client.send(window(1), list(PIXELS))
     until(client, Arrived)
     client.close()
 
@@ -126,14 +126,14 @@ def test_wrong_shapes_versions_and_order_are_refused_with_a_reason(serve):
     server = serve(TintBackend)
     client = BridgeClient(server.address)
     until(client, Ready)
-    client.send(window(0, width=32), PIXELS[:, :, :32])
+    client.send(window(0, width=32), list(PIXELS[:, :, :32]))
     assert "64x48" in until(client, Refused).reason.detail
     client.close()
     socket = raw_dealer(server.address)
     socket.send_multipart(encode(Hello(version=PROTOCOL_VERSION + 1, client="x")))
     refusal = answer(socket)
     assert isinstance(refusal, Refuse) and refusal.code == "version" and "install the same" in refusal.detail
-    socket.send_multipart(encode(window(0), PIXELS))
+    socket.send_multipart(encode(window(0), list(PIXELS)))
     assert answer(socket).code == "order"
     socket.close()
 
@@ -164,7 +164,7 @@ def test_a_lost_server_is_noticed_and_its_return_too(serve, tmp_path: Path):
     assert "no server answers" in until(client, Waiting).detail
     serve(TintBackend, address)
     until(client, Ready)
-    client.send(window(0), PIXELS)
+    client.send(window(0), list(PIXELS))
     until(client, Arrived)
     client.close()
 
@@ -211,7 +211,7 @@ def test_only_known_keys_get_in(tmp_path: Path):
             events = [intruder.poll(0.3) for _ in range(4)]
             assert not any(isinstance(e, Ready) for e in events)
             intruder.close()
-        welcome.send(window(0), PIXELS)
+        welcome.send(window(0), list(PIXELS))
         until(welcome, Arrived)
         welcome.close()
     finally:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.codec import padded
 from bridge.protocol import ModelSpec
 from capture.frame import Flags, Frame, color_frame
-from capture.pool import SlabPool
 from realmaster.stitch import Stitcher, border_ratio, cross_fade, overlap_weights
-from realmaster.windows import Cut, Windower, fit, window_pixels
+from realmaster.windows import Cut, Windower, fit
 from tests.fakes import SPEC
 
 SHAPES = st.integers(1, 5).flatmap(lambda k: st.tuples(st.just(4 * k + 1), st.integers(0, (4 * k + 1) // 2)))
@@ -103,9 +103,9 @@ def test_the_seam_metric_sees_a_seam():
 def test_a_short_window_is_padded_with_its_last_frame():
     frames = [color_frame(i, i, np.full((96, 128, 3), 10 * i, np.uint8)) for i in range(3)]
     (cut,) = cuts_of(Windower(SPEC), frames)
-    pixels = window_pixels(cut, SPEC, SlabPool())
-    assert pixels.shape == (13, 48, 64, 3)
-    assert (pixels[2:] == 20).all() and (pixels[1] == 10).all()
+    window = padded(cut.images, SPEC.length)
+    assert np.shape(window) == (13, 48, 64, 3)
+    assert (np.array(window[2:]) == 20).all() and (window[1] == 10).all()
 
 
 def test_fit_keeps_a_frame_of_the_right_size_as_it_is():
