@@ -14,6 +14,7 @@ from capture.engine import EngineSource
 from capture.errors import SourceEnded
 from capture.frame import CameraSource, Flags, Frame, Kind
 from capture.source import Pacing
+from engine_plugins.vizdoom_game import UNITS_PER_METRE, metres, pose_view, projection
 
 pytestmark = pytest.mark.games
 FRAMES = 30
@@ -130,7 +131,7 @@ def test_doom_is_a_real_game_with_labels_and_a_pose(ring_name):
     frames = play("engine_plugins.vizdoom_game", ring_name)
     assert [f.frame_id for f in frames] == list(range(FRAMES))
     assert frames[0].size == (640, 360)
-    assert set(frames[0].buffers) == {Kind.COLOR, Kind.OBJECT_ID}
+    assert set(frames[0].buffers) == {Kind.COLOR, Kind.DEPTH, Kind.OBJECT_ID}
     assert not frames[0].flags & Flags.HUD_IN_COLOR
     assert len({f.rgb.tobytes() for f in frames}) > FRAMES // 2, "the bot moves"
     camera = frames[-1].camera
@@ -139,3 +140,53 @@ def test_doom_is_a_real_game_with_labels_and_a_pose(ring_name):
     assert np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-5) and np.linalg.det(rotation) > 0
     again = play("engine_plugins.vizdoom_game", ring_name)
     assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(frames, again, strict=True))
+
+
+def test_vizdooms_depth_and_camera_agree_with_its_map():
+    """Rays through pixels of the middle row meet the map's walls at the distance that the depth buffer tells."""
+    vzd = pytest.importorskip("vizdoom")
+    game = vzd.DoomGame()
+    game.set_doom_map("map01")
+    game.set_screen_resolution(vzd.ScreenResolution.RES_640X360)
+    game.set_depth_buffer_enabled(True)
+    game.set_sectors_info_enabled(True)
+    game.set_window_visible(False)
+    game.set_render_weapon(False)
+    game.set_available_buttons([vzd.Button.TURN_LEFT_RIGHT_DELTA, vzd.Button.MOVE_FORWARD])
+    game.set_available_game_variables([getattr(vzd.GameVariable, f"CAMERA_{name}") for name in (
+        "POSITION_X", "POSITION_Y", "POSITION_Z", "ANGLE", "PITCH")])
+    game.init()
+    errors = []
+    for step in range(60):
+        state = game.get_state()
+        depth = metres(state.depth_buffer)
+        height, width = depth.shape
+        eye = np.linalg.inv(pose_view(*state.game_variables))
+        lens = projection(width, height)
+        for column in range(40, width, 80):
+            across = (2 * (column + 0.5) / width - 1) / lens[0, 0]
+            ray = eye[:3, :3] @ (across, 0, -1)
+            distance = nearest_wall(eye[:3, 3], ray, state.sectors)
+            if distance is not None:
+                errors.append(abs(depth[height // 2, column] - distance) / max(distance, 1.0))
+        game.make_action([13.0 * (-1) ** (step // 8), 1.0])
+    game.close()
+    assert len(errors) > 300
+    # Rays that end at a ledge or at a monster before the wall are the rest.
+    assert np.mean(np.array(errors) < 0.1) > 0.8
+
+
+def nearest_wall(eye: np.ndarray, ray: np.ndarray, sectors) -> float | None:
+    """Metres along the view axis to the nearest wall; `ray` has length 1 along that axis, y is up, Doom's y is -z."""
+    x, y = eye[0] * UNITS_PER_METRE, -eye[2] * UNITS_PER_METRE
+    dx, dy = ray[0], -ray[2]
+    found = []
+    for line in (line for sector in sectors for line in sector.lines if line.is_blocking):
+        ex, ey = line.x2 - line.x1, line.y2 - line.y1
+        determinant = dx * ey - dy * ex
+        if abs(determinant) > 1e-9:
+            along = ((line.x1 - x) * ey - (line.y1 - y) * ex) / determinant
+            place = ((line.x1 - x) * dy - (line.y1 - y) * dx) / determinant
+            if along > 0.1 and 0 <= place <= 1:
+                found.append(along / UNITS_PER_METRE)
+    return min(found, default=None)
