@@ -132,7 +132,7 @@ def superellipsoid(
 
 def foliage(radius: float, rng: np.random.Generator) -> Mesh:
     """A lumpy ball: a sphere pushed in and out by a few random waves."""
-    ball = superellipsoid((2 * radius, 2 * radius, 2 * radius), 1.0, rows=14, columns=22)
+    ball = superellipsoid((2 * radius, 2 * radius, 2 * radius), 1.0, rows=9, columns=14)
     direction = ball.position / radius
     bump = np.zeros(len(direction))
     for _ in range(6):

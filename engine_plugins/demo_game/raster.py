@@ -19,25 +19,21 @@ from engine_plugins.demo_game.textures import SIZE
 
 _VERTEX = """
 #version 330
-uniform mat4 model, previous_model, view, previous_view, projection;
+uniform mat4 model, to_clip, to_previous_clip;
 in vec3 in_position; in vec3 in_normal; in vec2 in_uv;
-out vec3 normal; out vec2 uv; out vec4 now; out vec4 before; out float depth;
+out vec3 normal; out vec2 uv; out vec3 before;
 void main() {
-    vec4 world = model * vec4(in_position, 1.0);
-    vec4 eye = view * world;
     normal = mat3(model) * in_normal;
     uv = in_uv;
-    depth = -eye.z;
-    now = projection * eye;
-    before = projection * previous_view * previous_model * vec4(in_position, 1.0);
-    gl_Position = now;
+    before = (to_previous_clip * vec4(in_position, 1.0)).xyw;
+    gl_Position = to_clip * vec4(in_position, 1.0);
 }
 """
 
 _FRAGMENT = """
 #version 330
 uniform sampler2D albedo; uniform vec3 sun; uniform vec2 size; uniform float metres; uniform int object_id;
-in vec3 normal; in vec2 uv; in vec4 now; in vec4 before; in float depth;
+in vec3 normal; in vec2 uv; in vec3 before;
 layout(location = 0) out vec4 colour;
 layout(location = 1) out vec4 world_normal;
 layout(location = 2) out vec4 motion_depth;
@@ -45,12 +41,13 @@ layout(location = 3) out uint id;
 void main() {
     vec3 n = normalize(normal);
     float light = 0.45 + 0.65 * max(dot(n, sun), 0.0);
-    float fog = clamp((depth - 30.0) / 220.0, 0.0, 0.75);
+    float inverse_depth = gl_FragCoord.w;  // 1 over clip space's w, which is the distance along the view axis
+    float fog = clamp((1.0 / inverse_depth - 30.0) / 220.0, 0.0, 0.75);
     vec3 lit = texture(albedo, uv / metres).rgb * light;
     colour = vec4(mix(lit, vec3(0.62, 0.74, 0.88), fog), 1.0);
     world_normal = vec4(n, 0.0);
-    vec2 delta = (before.xy / before.w - now.xy / now.w) * 0.5 * size;
-    motion_depth = vec4(delta.x, -delta.y, 1.0 / depth, 0.0);
+    vec2 delta = (before.xy / before.z * 0.5 + 0.5) * size - gl_FragCoord.xy;
+    motion_depth = vec4(delta.x, -delta.y, inverse_depth, 0.0);
     id = uint(object_id);
 }
 """
@@ -148,14 +145,13 @@ class Rasteriser:
         cut = before[1] != shot
         previous_view, previous_t = (view, t) if cut else (before[0], max(t - dt, 0.0))
         self.frame.use()
-        self.gl.disable(moderngl.DEPTH_TEST)
-        self._draw_sky(view, previous_view)
-        self.gl.enable(moderngl.DEPTH_TEST)
+        self.frame.clear(depth=1.0)
+        self.gl.enable(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
         self._draw_world(view, previous_view, t, previous_t)
+        self._draw_sky(view, previous_view)  # last: only where nothing else is
         return self._read(view, previous_view, shot)
 
     def _draw_sky(self, view: F32, previous_view: F32) -> None:
-        self.frame.clear(depth=1.0)
         rotation, previous = view.copy(), previous_view.copy()
         rotation[:3, 3] = previous[:3, 3] = 0
         self._set(self.sky, "rays", np.linalg.inv(self.projection @ rotation))
@@ -165,27 +161,28 @@ class Rasteriser:
 
     def _draw_world(self, view: F32, previous_view: F32, t: float, previous_t: float) -> None:
         program = self.program
-        for name, matrix in (("view", view), ("previous_view", previous_view), ("projection", self.projection)):
-            self._set(program, name, matrix)
+        lens, previous_lens = self.projection @ view, self.projection @ previous_view
         self._set(program, "sun", self.scene.sun)
         self._set(program, "size", self.size)
         identity = np.eye(4, dtype=np.float32)
-        for name, array in self.static:
-            self._draw(array, name, 0, identity, identity)
+        for material, array in self.static:
+            self._material(material, 0, identity, lens, previous_lens)
+            array.render(moderngl.TRIANGLES)
         for mover, parts in zip(self.scene.movers, self.movers, strict=True):
             pose, previous = mover.pose(t), mover.pose(previous_t)
             if np.abs(pose[:3, 3] - previous[:3, 3]).max() > STREET_JUMP:
                 previous = pose
             for material, object_id, array in parts:
-                self._draw(array, material, object_id, pose, previous)
+                self._material(material, object_id, pose, lens @ pose, previous_lens @ previous)
+                array.render(moderngl.TRIANGLES)
 
-    def _draw(self, array: moderngl.VertexArray, material: str, object_id: int, pose: F32, previous: F32) -> None:
-        self._set(self.program, "model", pose)
-        self._set(self.program, "previous_model", previous)
+    def _material(self, material: str, object_id: int, pose: F32, to_clip: F32, to_previous_clip: F32) -> None:
+        """What is drawn next is of `material` and stands at `pose`."""
+        for name, matrix in (("model", pose), ("to_clip", to_clip), ("to_previous_clip", to_previous_clip)):
+            self._set(self.program, name, matrix)
         self._set(self.program, "metres", self.scene.materials[material].texture.metres)
         self._set(self.program, "object_id", object_id)
         self.textures[material].use(0)
-        array.render(moderngl.TRIANGLES)
 
     def _read(self, view: F32, previous_view: F32, shot: int) -> GBuffer:
         width, height = self.size
