@@ -173,7 +173,8 @@ class Rasteriser:
             if np.abs(pose[:3, 3] - previous[:3, 3]).max() > STREET_JUMP:
                 previous = pose
             for material, object_id, array in parts:
-                self._material(material, object_id, pose, lens @ pose, previous_lens @ previous)
+                self._material(material, object_id, pose, (lens @ pose).astype("f4"),
+                               (previous_lens @ previous).astype("f4"))
                 array.render(moderngl.TRIANGLES)
 
     def _material(self, material: str, object_id: int, pose: F32, to_clip: F32, to_previous_clip: F32) -> None:
