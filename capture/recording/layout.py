@@ -1,0 +1,138 @@
+"""What a recorded session is on disk: this file is its specification, version 1.
+
+A session is a folder (`NAME.part` until it is whole):
+
+    session.json    one `About`
+    frames.jsonl    a `Section` line before the frames of every new size or set of buffers, an `Entry` line for
+                    each frame, and an `End` line where the recording was ended properly
+    color.mkv ...   one Matroska file for each buffer of a section (`color-1.mkv` in section 1, and so on)
+    photo.mkv       the photoreal output as it was shown
+
+Frames are matched by timestamp: a picture of any track belongs to the entry with the same `pts`, in
+milliseconds. Every picture is a key frame, so the loss of one costs no other. Colours are H.264 RGB,
+lossless (alpha is not kept: it reads as 255); photo is H.264 4:2:0, nearly lossless; all else is
+FFV1 `gray16le`, bit-exact, holding the buffer's bytes as 16-bit planes side by side (`planes`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from capture.errors import CaptureError
+from capture.frame import FORMATS, Camera, CameraSource, Encoding, Flags, Frame, Kind
+
+ABOUT, INDEX, PHOTO, PART = "session.json", "frames.jsonl", "photo", ".part"
+FORMAT, VERSION = "realmaster-session", 1
+MS = 1_000_000
+"""Nanoseconds in a tick of a session's clock."""
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """Of what, and how it was recorded. `clock` tells what `pts` counts: capture time, or the game's own."""
+
+    format: str = FORMAT
+    version: int = VERSION
+    source: str
+    pacing: str
+    clock: Literal["capture", "game"] = "capture"
+    settings: str = ""
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, tag="section"):
+    """Frames from here on have this size and these buffers (name of the kind to name of the encoding)."""
+
+    number: int
+    width: int
+    height: int
+    buffers: dict[str, str]
+
+
+class CameraEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A `capture.frame.Camera`: matrices row by row, `far` null where it is infinite."""
+
+    view: list[float]
+    projection: list[float]
+    previous_view: list[float]
+    previous_projection: list[float]
+    near: float
+    far: float | None
+    source: int
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, tag="frame"):
+    """One frame's facts; names as in `capture.frame.Frame`. `dropped` counts what the recorder lost, too."""
+
+    pts: int
+    section: int
+    frame_id: int
+    t_capture_ns: int
+    t_game: float
+    dt: float
+    flags: int
+    dropped: int
+    session_id: int
+    metres_per_unit: float
+    camera: CameraEntry | None
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
+    """The recording was ended properly after so many frames."""
+
+    frames: int
+
+
+Line = Section | Entry | End
+encode_line = msgspec.json.Encoder().encode
+decode_line = msgspec.json.Decoder(Line).decode
+
+
+def track_file(name: str, section: int) -> str:
+    """The file of track `name` in a section."""
+    return f"{name}-{section}.mkv" if section else f"{name}.mkv"
+
+
+def planes(data: NDArray[Any]) -> NDArray[np.uint16]:
+    """A buffer (H, W, C) of 2- or 4-byte numbers as (H, W * n) u16: n 16-bit planes side by side, low halves first."""
+    height, width, _ = data.shape
+    halves = np.ascontiguousarray(data).view("<u2").reshape(height, width, -1)
+    return np.ascontiguousarray(halves.transpose(0, 2, 1)).reshape(height, -1)
+
+
+def from_planes(flat: NDArray[np.uint16], kind: Kind, encoding: Encoding) -> NDArray[Any]:
+    """Undoes `planes`. Raises `CaptureError` if the width does not fit the encoding."""
+    dtype, channels = FORMATS[kind, encoding]
+    count = channels * np.dtype(dtype).itemsize // 2
+    height, width = flat.shape
+    if width % count:
+        raise CaptureError(f"the {kind.name} track is {width} wide, which is not {count} planes: the file is damaged")
+    halves = flat.reshape(height, count, width // count).transpose(0, 2, 1)
+    return np.ascontiguousarray(halves).view(dtype)
+
+
+def entry_of(frame: Frame, pts: int, dropped: int) -> Entry:
+    """The line for `frame`; `section` is filled in by who writes it."""
+    camera = None
+    if (c := frame.camera) is not None:
+        rows = {n: [float(v) for v in getattr(c, n).ravel()]
+                for n in ("view", "projection", "previous_view", "previous_projection")}
+        camera = CameraEntry(**rows, near=c.near, far=None if math.isinf(c.far) else c.far, source=int(c.source))
+    return Entry(pts=pts, section=0, frame_id=frame.frame_id, t_capture_ns=frame.t_capture_ns, t_game=frame.t_game,
+                 dt=frame.dt, flags=int(frame.flags), dropped=frame.dropped + dropped, session_id=frame.session_id,
+                 metres_per_unit=frame.metres_per_unit, camera=camera)
+
+
+def facts_of(entry: Entry) -> dict[str, Any]:
+    """Keyword arguments for a `Frame` like the one that was recorded; its capture time is its place in the session."""
+    camera = None
+    if (c := entry.camera) is not None:
+        rows = [np.array(getattr(c, n), np.float32).reshape(4, 4)
+                for n in ("view", "projection", "previous_view", "previous_projection")]
+        camera = Camera(*rows, near=c.near, far=math.inf if c.far is None else c.far, source=CameraSource(c.source))
+    return {"frame_id": entry.frame_id, "t_capture_ns": entry.pts * MS, "t_game": entry.t_game, "dt": entry.dt,
+            "flags": Flags(entry.flags), "dropped": entry.dropped, "session_id": entry.session_id,
+            "metres_per_unit": entry.metres_per_unit, "camera": camera}

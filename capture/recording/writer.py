@@ -1,0 +1,147 @@
+"""Writes coded frames into a session's folder, so that a crash at any moment costs a tenth of a second.
+
+Matroska clusters are closed and flushed every `CLUSTER_MS`; index lines go straight to the file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+import msgspec
+
+from capture.errors import CaptureError
+from capture.recording.layout import ABOUT, INDEX, PART, PHOTO, About, End, Line, Section, encode_line, track_file
+from capture.recording.tracks import TICK, CodedFrame, CodedPhoto, TrackEncoder
+
+CLUSTER_MS = 100
+_OPTIONS = {"flush_packets": "1", "cluster_time_limit": str(CLUSTER_MS)}
+
+
+class TrackFile:
+    """One Matroska file of ready packets, of the kind that stream `template` has."""
+
+    def __init__(self, path: Path, template: Any) -> None:
+        self._container = av.open(str(path), "w", format="matroska", options=_OPTIONS)
+        self._stream: Any = self._container.add_stream_from_template(template, opaque=True)
+        self._stream.time_base = TICK
+
+    def write(self, packet: bytes, pts: int) -> None:
+        """Appends a key frame."""
+        out = av.Packet(packet)
+        out.pts = out.dts = pts
+        out.time_base, out.stream, out.is_keyframe = TICK, self._stream, True
+        self._container.mux(out)
+
+    def close(self) -> None:
+        """Writes the file's index and length."""
+        self._container.close()
+
+
+class SessionWriter:
+    """A session being written to `path`; it has that name only once `close` has made it whole.
+
+    Raises `CaptureError` if the folder exists or cannot be written; nothing is ever overwritten.
+    """
+
+    def __init__(self, path: Path, about: About) -> None:
+        self.path, self.part = path, path.with_name(path.name + PART)
+        if path.exists():
+            raise CaptureError(f"{path} exists already: choose another name")
+        try:
+            self.part.parent.mkdir(parents=True, exist_ok=True)
+            self.part.mkdir()
+            (self.part / ABOUT).write_bytes(msgspec.json.format(msgspec.json.encode(about)))
+            self._index = (self.part / INDEX).open("ab", buffering=0)
+        except FileExistsError as error:
+            raise CaptureError(f"{self.part} is left of a recording that was cut short: "
+                               f"mend it with `realmaster recover {self.part}`") from error
+        except OSError as error:
+            raise CaptureError(f"cannot record to {path}: {error.strerror}; choose another folder") from error
+        self.frames = self.photos = self.bytes = 0
+        self._sections = self._photo_sections = 0
+        self._section: Section | None = None
+        self._tracks: dict[str, TrackFile] = {}
+        self._photo: TrackFile | None = None
+        self._photo_encoder: TrackEncoder | None = None
+        self._base = 0
+        self.seconds = 0.0
+
+    def write(self, coded: CodedFrame | CodedPhoto) -> None:
+        """Appends a frame, or a photoreal picture. Raises `CaptureError` when the disk will not have it."""
+        try:
+            if isinstance(coded, CodedFrame):
+                self._write_frame(coded)
+            elif self.frames:
+                self._write_photo(coded)
+        except (OSError, av.error.FFmpegError) as error:
+            raise CaptureError(f"recording to {self.path} stopped after {self.frames} frames: {error}; free some "
+                               f"space, then `realmaster recover {self.part}`") from error
+        self.bytes += coded.size
+
+    def _write_frame(self, coded: CodedFrame) -> None:
+        if coded.section is not self._section:
+            self._begin_section(coded)
+        pts = coded.entry.pts - self._base
+        for name, packet in coded.packets.items():
+            self._tracks[name].write(packet, pts)
+        self._line(msgspec.structs.replace(coded.entry, pts=pts, section=self._sections - 1))
+        self.frames += 1
+        self.seconds = pts / 1000
+
+    def _begin_section(self, coded: CodedFrame) -> None:
+        if not self.frames:
+            self._base = coded.entry.pts
+        for track in self._tracks.values():
+            track.close()
+        self._tracks = {name: TrackFile(self.part / track_file(name, self._sections), encoder.stream)
+                        for name, encoder in coded.encoders.items()}
+        self._section = coded.section
+        self._line(msgspec.structs.replace(coded.section, number=self._sections))
+        self._sections += 1
+
+    def _write_photo(self, coded: CodedPhoto) -> None:
+        pts = coded.pts - self._base
+        if pts < 0:
+            return  # of a frame from before the recording
+        if self._photo is None or coded.encoder is not self._photo_encoder:
+            if self._photo is not None:
+                self._photo.close()
+            self._photo = TrackFile(self.part / track_file(PHOTO, self._photo_sections), coded.encoder.stream)
+            self._photo_encoder = coded.encoder
+            self._photo_sections += 1
+        self._photo.write(coded.packet, pts)
+        self.photos += 1
+
+    def _line(self, line: Line) -> None:
+        self._index.write(encode_line(line) + b"\n")
+
+    def close(self) -> None:
+        """Makes the session whole and names it. Raises `CaptureError` if that fails; what is there stays."""
+        try:
+            self._close_files()
+            self._line(End(frames=self.frames))
+            os.fsync(self._index.fileno())
+            self._index.close()
+            self.part.rename(self.path)
+        except (OSError, av.error.FFmpegError) as error:
+            raise CaptureError(f"{self.path} could not be completed: {error}; free some space, then "
+                               f"`realmaster recover {self.part}`") from error
+
+    def _close_files(self) -> None:
+        for track in (*self._tracks.values(), *([self._photo] if self._photo else [])):
+            track.close()
+
+    def abandon(self) -> None:
+        """Lets go after an error; the part that is on disk can be recovered."""
+        closers: list[Callable[[], None]] = [t.close for t in self._tracks.values()]
+        closers += [self._photo.close] if self._photo else []
+        for close in (*closers, self._index.close):
+            try:
+                close()
+            except (OSError, av.error.FFmpegError):
+                continue  # the disk is what failed: nothing more can be written, and nothing is lost by that
