@@ -29,6 +29,8 @@ FRAMES, FPS = 200, 24
 class Clip:
     """The demo game's frames, as an offline source."""
 
+    trouble = ""
+
     def __init__(self) -> None:
         game = Rasteriser(build_street(7), 256, 144)
         self.frames = [color_frame(i, i, game.render(0.5 + i / FPS, 1 / FPS).colour[..., :3],
@@ -42,6 +44,9 @@ class Clip:
             raise SourceEnded("over")
         self.next += 1
         return self.frames[self.next - 1]
+
+    def keep_alive(self) -> None:
+        """Nobody waits."""
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -98,7 +98,8 @@ class BridgeClient:
         self.credits = 0
         self._in_flight: set[int] = set()
         self._heard = self._hello = self._ping = self._polled = float("-inf")
-        self.rendering_ms = 0.0
+        self.busy_seconds = 0.0
+        """How long the server had worked on the window in hand when it last told."""
 
     @property
     def ready(self) -> bool:
@@ -176,9 +177,10 @@ class BridgeClient:
                 if message.sequence not in self._in_flight:
                     return None  # of a life before the server was lost
                 self._in_flight.discard(message.sequence)
+                self.busy_seconds = 0.0
                 return Arrived(message, frames)
             case Pong():
-                self.rendering_ms = message.rendering_ms
+                self.busy_seconds = message.rendering_ms / 1e3
                 return None
             case _:
                 assert_never(message)

@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 MAX_CLIENTS, CREDITS = 4, 2
 SILENCE_SECONDS = 10.0
 """A client that says nothing for so long is forgotten; living ones ping twice a second."""
+CROWDED_SECONDS = 1.5
+"""The same when a newcomer finds no place: a client that crashed must not keep its successor out."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class _Session:
     """One client. Only the loop touches it, but for `carry`, which belongs to the render thread."""
 
     seen: float
+    over: bool = False  # it left, or said Hello anew: what it still has in the queues is for nobody
     in_flight: int = 0
     carry: object = None
     carry_end: tuple[int, int] | None = None  # segment and start that `carry` leads up to
@@ -94,8 +97,9 @@ class BridgeServer:
         self._backend: Backend | None = None
         self._failure: BaseException | None = None
         self._sessions: dict[bytes, _Session] = {}
-        self._jobs: queue.Queue[tuple[bytes, _Session, Window, list[Pixels]]] = queue.Queue(MAX_CLIENTS * CREDITS)
-        self._results: queue.Queue[tuple[bytes, ServerMessage, Sequence[Pixels]]] = queue.Queue(MAX_CLIENTS * CREDITS)
+        size = MAX_CLIENTS * CREDITS
+        self._jobs: queue.Queue[tuple[bytes, _Session, Window, list[Pixels]]] = queue.Queue(size)
+        self._results: queue.Queue[tuple[bytes, _Session, ServerMessage, Sequence[Pixels]]] = queue.Queue(size)
         self._rendering_since: float | None = None
         self._stop = threading.Event()
         self.counters = _Counters()
@@ -115,6 +119,7 @@ class BridgeServer:
             raise
         self.address = self._router.getsockopt_string(zmq.LAST_ENDPOINT)
         self._wake_in, self._wake_out = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
+        self._wake_in.linger = self._wake_out.linger = 0
         self._wake_in.bind("inproc://wake")
         self._wake_out.connect("inproc://wake")
 
@@ -137,7 +142,7 @@ class BridgeServer:
                 self._send_results()
                 if self._router in ready:
                     self._receive()
-                self._forget_silent()
+                self._forget_silent(SILENCE_SECONDS)
                 if self._failure is not None:
                     raise self._failure
         finally:
@@ -163,7 +168,8 @@ class BridgeServer:
                 job = self._jobs.get(timeout=0.2)
             except queue.Empty:
                 continue
-            self._render(self._backend, *job)
+            if not job[1].over:
+                self._render(self._backend, *job)
 
     def _render(self, backend: Backend, identity: bytes, session: _Session, window: Window,
                 frames: list[Pixels]) -> None:
@@ -174,7 +180,7 @@ class BridgeServer:
         except Exception:  # process boundary: one bad window must not take the server down
             log.exception("window %d failed", window.sequence)
             detail = "the renderer failed on this window; the server's log says why"
-            self._put(identity, Refuse(code="failed", detail=detail, sequence=window.sequence), ())
+            self._put(identity, session, Refuse(code="failed", detail=detail, sequence=window.sequence), ())
             return
         finally:
             self._rendering_since = None
@@ -182,10 +188,10 @@ class BridgeServer:
         session.carry_end = (window.segment, window.start + backend.spec.stride)
         chunk = Chunk(sequence=window.sequence, segment=window.segment, start=window.start, valid=window.valid,
                       width=window.width, height=window.height, stage_ms=done.stage_ms)
-        self._put(identity, chunk, done.frames)
+        self._put(identity, session, chunk, done.frames)
 
-    def _put(self, identity: bytes, message: ServerMessage, frames: Sequence[Pixels]) -> None:
-        self._results.put((identity, message, frames))
+    def _put(self, identity: bytes, session: _Session, message: ServerMessage, frames: Sequence[Pixels]) -> None:
+        self._results.put((identity, session, message, frames))
         self._wake_out.send(b"")
 
     # The loop.
@@ -193,11 +199,11 @@ class BridgeServer:
     def _send_results(self) -> None:
         while True:
             try:
-                identity, message, frames = self._results.get_nowait()
+                identity, session, message, frames = self._results.get_nowait()
             except queue.Empty:
                 return
-            if identity in self._sessions:
-                self._sessions[identity].in_flight -= 1
+            if not session.over:
+                session.in_flight -= 1
                 self._send(identity, message, frames)
 
     def _send(self, identity: bytes, message: ServerMessage, frames: Sequence[Pixels] = ()) -> None:
@@ -206,7 +212,7 @@ class BridgeServer:
         try:
             self._router.send_multipart([identity, *encode(message, frames)], zmq.NOBLOCK, copy=False)
         except zmq.ZMQError:
-            self._sessions.pop(identity, None)  # gone or not reading: it must say Hello again
+            self._forget(identity)  # gone or not reading: it must say Hello again
 
     def _receive(self) -> None:
         identity, *parts = self._router.recv_multipart(copy=False)
@@ -229,7 +235,7 @@ class BridgeServer:
                 busy = 0.0 if since is None else (time.monotonic() - since) * 1e3
                 self._send(who, Pong(t_ns=message.t_ns, queued=self._jobs.qsize(), rendering_ms=busy))
             case Bye():
-                self._sessions.pop(who, None)
+                self._forget(who)
             case _:
                 assert_never(message)
 
@@ -239,7 +245,10 @@ class BridgeServer:
                                                  f"{hello.version}: install the same realmaster on both sides")
         if self._backend is None:
             return Warming(detail="the server is loading its model")
-        if who not in self._sessions and len(self._sessions) >= MAX_CLIENTS:
+        self._forget(who)  # a Hello begins anew
+        if len(self._sessions) >= MAX_CLIENTS:
+            self._forget_silent(CROWDED_SECONDS)
+        if len(self._sessions) >= MAX_CLIENTS:
             return Refuse(code="busy", detail=f"{MAX_CLIENTS} clients are connected already: close one")
         self._sessions[who] = _Session(seen=time.monotonic())
         return Welcome(version=PROTOCOL_VERSION, server="realmaster", spec=self._backend.spec, credits=CREDITS)
@@ -255,12 +264,20 @@ class BridgeServer:
                              f"not {window.length} of {window.width}x{window.height}")
         if session.in_flight >= CREDITS:
             return "busy", f"{CREDITS} windows are in flight already: wait for a chunk"
+        try:
+            self._jobs.put_nowait((who, session, window, frames))
+        except queue.Full:  # windows of clients that began anew are still in it
+            return "busy", "the server is behind: send again later"
         session.in_flight += 1
         self.counters.windows += 1
-        self._jobs.put_nowait((who, session, window, frames))
         return None
 
-    def _forget_silent(self) -> None:
-        limit = time.monotonic() - SILENCE_SECONDS
+    def _forget_silent(self, seconds: float) -> None:
+        limit = time.monotonic() - seconds
         for who in [w for w, s in self._sessions.items() if s.seen < limit]:
-            del self._sessions[who]
+            self._forget(who)
+
+    def _forget(self, who: bytes) -> None:
+        session = self._sessions.pop(who, None)
+        if session is not None:
+            session.over = True

@@ -3,64 +3,103 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 
 from capture.errors import CaptureError, SourceEnded
 from capture.frame import Flags, Frame, Kind
-from capture.ring import RingReader
+from capture.ring import RingReader, ring_path
 from capture.source import Pacing, SourceInfo
 
 POLL_SECONDS = 0.1
 
 
 class EngineSource:
-    """Reads ring `name`; waits up to `patience` seconds for the game to start.
+    """Reads ring `name`; only buffers of `kinds` are copied out of it.
 
-    `give_up` is asked while waiting: it may raise, or return true to stop waiting. Only buffers
-    of `kinds` are copied out of the ring.
+    A game that crashes, pauses or is replaced may come back: then the first frame says that the
+    picture has jumped. With `patience`, the constructor waits so many seconds for the game, and the
+    source ends with it. Without, it waits for ever, in `read`, for the first game and for the next;
+    but with `ends` it ends with a game that closes its ring properly.
     """
 
-    def __init__(self, name: str, pacing: Pacing = Pacing.FREERUN, patience: float = 10.0,
-                 give_up: Callable[[], bool] = lambda: False, kinds: Collection[Kind] = tuple(Kind)) -> None:
-        self.name, self.pacing, self.patience, self.kinds = name, pacing, patience, kinds
-        self.reader = self._open(give_up)
-        self.first: Frame | None = self._first_frame()
-        width, height = self.first.size
-        self.info = SourceInfo(f"engine:{name}", width, height, None, live=True)
+    def __init__(self, name: str, pacing: Pacing = Pacing.FREERUN, patience: float | None = 10.0, *,
+                 ends: bool = True, kinds: Collection[Kind] = tuple(Kind)) -> None:
+        ring_path(name)  # a bad name is told at once
+        self.name, self.pacing, self.kinds, self.ends = name, pacing, kinds, ends
+        self.comes_back = patience is None
+        self.info = SourceInfo(f"engine:{name}", 0, 0, None, live=True)
+        self.trouble = f"waiting for a game to publish ring {name}"
+        self.reader: RingReader | None = None
+        self.first: Frame | None = None
+        deadline = time.monotonic() + (patience or 0)
+        while patience is not None and self.first is None:
+            self._attach(POLL_SECONDS)
+            if self.first is None and time.monotonic() > deadline:
+                raise CaptureError(f"no game publishes a ring named {name!r}: start the game first, "
+                                   "or check the name it was given")
 
-    def _open(self, give_up: Callable[[], bool]) -> RingReader:
-        deadline = time.monotonic() + self.patience
-        while True:
-            try:
-                reader = RingReader(self.name, self.kinds)
-                if reader.wait(POLL_SECONDS):
-                    return reader
+    def _attach(self, timeout: float) -> None:
+        """Tries to find a living game, for about `timeout` seconds; its first frame then waits in `first`."""
+        try:
+            reader = RingReader(self.name, self.kinds)
+        except CaptureError:
+            time.sleep(timeout)  # nothing to wait on: the ring does not exist yet
+            return
+        try:
+            reader.check_alive()  # a crashed game's ring still holds frames
+            if not reader.wait(timeout):
                 reader.close()
-            except (CaptureError, SourceEnded) as error:
-                if give_up() or time.monotonic() > deadline:
-                    raise CaptureError(str(error)) from error
-                time.sleep(POLL_SECONDS)  # nothing to wait on: the ring does not exist yet
-
-    def _first_frame(self) -> Frame:
-        frame, _ = self.reader.read(newest=True)
-        return replace(frame, flags=frame.flags | Flags.RESET, dropped=0)
+                return
+        except SourceEnded:  # what a crashed game has left
+            reader.close()
+            time.sleep(timeout)
+            return
+        frame, _ = reader.read(newest=True)
+        self.reader, self.trouble = reader, ""
+        self.first = replace(frame, flags=frame.flags | Flags.RESET, dropped=0, session_id=reader.session_id)
+        self.info = replace(self.info, width=frame.size[0], height=frame.size[1])
 
     def read(self, timeout: float) -> Frame | None:
         """See `FrameSource.read`."""
+        if self.reader is None:
+            self._attach(timeout)
         if self.first is not None:
             frame, self.first = self.first, None
             return frame
+        if self.reader is None:
+            return None
         if self.pacing is Pacing.FRAMELOCKED:
             self.reader.acknowledge()
-        if not self.reader.wait(timeout):
+        try:
+            if not self.reader.wait(timeout):
+                return None
+        except SourceEnded as end:
+            self._lost(self.reader, end)
             return None
-        frame, missed = self.reader.read(newest=self.pacing is Pacing.FREERUN)
+        return self._next(self.reader)
+
+    def _next(self, reader: RingReader) -> Frame:
+        frame, missed = reader.read(newest=self.pacing is Pacing.FREERUN)
         flags = frame.flags
         if missed and self.pacing is not Pacing.FREERUN:
             flags |= Flags.RESET
-        return replace(frame, flags=flags, dropped=frame.dropped + missed)
+        return replace(frame, flags=flags, dropped=frame.dropped + missed, session_id=reader.session_id)
+
+    def _lost(self, reader: RingReader, end: SourceEnded) -> None:
+        """The game is gone. Raises `end` if that was all."""
+        if not self.comes_back or (self.ends and reader.closed):
+            raise end
+        self.trouble = f"{end}; waiting for it to come back"
+        self.reader = None
+        reader.close()
+
+    def keep_alive(self) -> None:
+        """See `FrameSource.keep_alive`."""
+        if self.reader is not None:
+            self.reader.beat()
 
     def close(self) -> None:
         """See `FrameSource.close`."""
-        self.reader.close()
+        if self.reader is not None:
+            self.reader.close()

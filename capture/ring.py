@@ -203,18 +203,31 @@ class RingReader:
             self.beat()
             if self.head > self.next:
                 return True
-            self._check_alive()
+            self.check_alive()
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
             if self.notify.poll(int(min(left, 0.1) * 1000)):
                 self.notify.recv()
 
-    def _check_alive(self) -> None:
-        if int(self.control["closed"][0]):
+    @property
+    def session_id(self) -> int:
+        """A number that tells one run of a game from the next."""
+        return int(self.control["session_id"][0])
+
+    @property
+    def closed(self) -> bool:
+        """Whether the game has said that it is over."""
+        return bool(self.control["closed"][0])
+
+    def check_alive(self) -> None:
+        """Raises `SourceEnded` if the game is over, silent for too long, or replaced by another."""
+        if self.closed:
             raise SourceEnded(f"the game closed its ring {self.name!r}")
         if time.monotonic_ns() - int(self.control["heartbeat_ns"][0]) > STALE_NS:
             raise SourceEnded(f"the game behind ring {self.name!r} stopped or crashed")
+        if self.replaced():
+            raise SourceEnded(f"a new game took over the ring {self.name!r}")
 
     def read(self, newest: bool) -> tuple[Frame, int]:
         """The newest or the next unread frame, and how many were missed before it. Call after `wait`."""

@@ -67,6 +67,8 @@ def window_region(title: str) -> Region:
 class ScreenSource:
     """Grabs `region` (or the whole first monitor) at up to `rate` images a second."""
 
+    trouble = ""
+
     def __init__(self, region: Region | None = None, rate: float = 30.0) -> None:
         if os.environ.get("XDG_SESSION_TYPE") == "wayland" and not os.environ.get("DISPLAY"):
             raise CaptureError("screens cannot be grabbed under Wayland: log in to an X11 session, "
@@ -110,6 +112,9 @@ class ScreenSource:
                 self.next_id += 1
                 return color_frame(self.next_id - 1, now, image, t_game=now / 1e9,
                                    flags=Flags.HUD_IN_COLOR | (Flags.RESET if first else Flags.NONE))
+
+    def keep_alive(self) -> None:
+        """See `FrameSource.keep_alive`: nothing waits for this source's reader."""
 
     def close(self) -> None:
         """See `FrameSource.close`."""

@@ -23,6 +23,8 @@ class SessionSource:
     `t_capture_ns` of a frame is its place in the session. Raises `CaptureError` if it is damaged.
     """
 
+    trouble = ""
+
     def __init__(self, path: Path, start: float = 0.0, stop: float = 0.0,
                  kinds: Collection[Kind] = tuple(Kind)) -> None:
         self.path, self.kinds = path, kinds
@@ -97,6 +99,9 @@ class SessionSource:
         for track in self._tracks.values():
             track.close()
         self._tracks, self._section = {}, -1
+
+    def keep_alive(self) -> None:
+        """See `FrameSource.keep_alive`: nothing waits for this source's reader."""
 
     def close(self) -> None:
         """See `FrameSource.close`."""

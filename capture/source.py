@@ -37,7 +37,12 @@ class FrameSource(Protocol):
 
     @property
     def info(self) -> SourceInfo:
-        """Name, size and rate."""
+        """Name, size and rate; the size is 0x0 until it is known."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """Why no frames come just now, in one sentence; empty if all is well."""
         ...
 
     def read(self, timeout: float) -> Frame | None:
@@ -45,6 +50,10 @@ class FrameSource(Protocol):
 
         Raises `SourceEnded` when there will be no more, `CaptureError` when the source broke.
         """
+        ...
+
+    def keep_alive(self) -> None:
+        """Tells a game that waits for its reader that there is one, which reads nothing just now."""
         ...
 
     def close(self) -> None:

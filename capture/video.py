@@ -19,6 +19,8 @@ NS = 1_000_000_000
 class VideoSource:
     """Decodes the first video stream of `path`; frames that do not decode are counted as dropped."""
 
+    trouble = ""
+
     def __init__(self, path: Path) -> None:
         try:
             self.container = av.open(str(path))
@@ -60,6 +62,9 @@ class VideoSource:
             self.waiting += packet.decode()
         except av.error.FFmpegError:
             self.failed += 1
+
+    def keep_alive(self) -> None:
+        """See `FrameSource.keep_alive`: nothing waits for this source's reader."""
 
     def close(self) -> None:
         """See `FrameSource.close`."""

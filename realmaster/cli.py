@@ -20,6 +20,9 @@ from trt_engines.manifest import EngineError
 
 COMMANDS: dict[str, tuple[type[Any], str]] = {
     "live": (config.Live, "realmaster.commands.live"),
+    "record": (config.Record, "realmaster.commands.live"),
+    "play": (config.Play, "realmaster.commands.live"),
+    "recover": (config.Recover, "realmaster.commands.recover"),
     "serve": (config.Serve, "realmaster.commands.serve"),
     "render": (config.Render, "realmaster.commands.render"),
     "doctor": (config.Doctor, "realmaster.commands.doctor"),
@@ -51,7 +54,8 @@ def _parse(arguments: list[str]) -> Any:
         choice = Annotated[kind, marker]
         choices = choice if choices is None else choices | choice
     return tyro.cli(choices, args=arguments, prog="realmaster", description=DESCRIPTION,
-                    config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff))
+                    config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff,
+                            tyro.conf.EnumChoicesFromValues))
 
 
 def main() -> None:
@@ -63,7 +67,7 @@ def main() -> None:
                         datefmt="%H:%M:%S", stream=sys.stderr)
     try:
         settings = _parse(sys.argv[1:])
-        module = next(m for kind, m in COMMANDS.values() if isinstance(settings, kind))
+        module = next(m for kind, m in COMMANDS.values() if type(settings) is kind)
         sys.exit(importlib.import_module(module).run(settings))
     except (UserError, CaptureError, BridgeError, EngineError) as error:
         sys.stderr.write(f"realmaster: {error}\n")

@@ -7,7 +7,7 @@ A TOML file given with `--config` holds the same names as the flags (`max_fps = 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 import msgspec
 import tyro
@@ -17,6 +17,7 @@ from realmaster.errors import UserError
 
 TINY = Path(__file__).parent / "weights" / "tiny"
 T = TypeVar("T")
+BufferName = Literal["color", "scene_color", "depth", "motion", "normal", "object_id"]
 
 
 class _Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,18 +48,42 @@ class Look(_Settings, frozen=True):
     """Seed of the noise; the same seed, windows and settings give the same frames."""
 
 
-class Live(_Settings, frozen=True):
+class _View(_Settings, frozen=True):
+    """What `live`, `record` and `play` share."""
+
+    server: str = "auto"
+    """`auto` starts one here; `none` renders nothing; else its address, such as tcp://gpu-box:5555."""
+    key: Path | None = None
+    """Your secret key file, for a server on another machine (see `realmaster keys`)."""
+    server_key: Path | None = None
+    """The server's public key file."""
+    max_fps: float = 24.0
+    """Frames a second to render, at most; fewer are when the server cannot keep up."""
+    host: str = "127.0.0.1"
+    """Loopback address of the page."""
+    port: int = 8188
+    """Port of the page and its /metrics; 0 for any free one."""
+    seconds: float = 0.0
+    """Stop after so many seconds; 0 runs until Ctrl-C."""
+    log_json: Path | None = None
+    """Append the status to this file, a line of JSON every second, and one at the end."""
+    look: Annotated[Look, tyro.conf.arg(name="")] = msgspec.field(default_factory=Look)
+    model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)
+
+
+class Live(_View, frozen=True):
     """Show a running game and its photoreal version, side by side, in the browser.
 
     Without further flags this starts the demo game and a model server, and prints the address of the
     page. Ctrl-C stops all of it. `--source screen --window TITLE` takes any window, `--game vizdoom`
     another game, `--game none --ring NAME` a game that runs already, `--server` a server elsewhere.
+    The page can record, and save the last seconds.
     """
 
     source: Literal["engine", "screen", "video"] = "engine"
     """`engine`: a game that publishes its buffers; `screen`: a window or region; `video`: a file, played live."""
     game: Literal["demo", "vizdoom", "none"] = "demo"
-    """The game to start for `--source engine`; `none` attaches to a running one."""
+    """The game to start for `--source engine`; `none` attaches to a running one, now or when it comes."""
     ring: str = ""
     """Name of the game's ring; needed with `--game none`."""
     window: str = ""
@@ -67,24 +92,55 @@ class Live(_Settings, frozen=True):
     """For `--source screen`: WIDTHxHEIGHT+LEFT+TOP in pixels; the whole screen if neither is given."""
     video: Path | None = None
     """For `--source video`: the file."""
-    server: str = "auto"
-    """`auto` starts one here; else its address, such as tcp://gpu-box:5555."""
-    key: Path | None = None
-    """Your secret key file, for a server on another machine (see `realmaster keys`)."""
-    server_key: Path | None = None
-    """The server's public key file."""
     pacing: Pacing = Pacing.FREERUN
     """freerun: newest frame wins; genlocked: every frame while the reader keeps up; framelocked: the game waits."""
-    max_fps: float = 24.0
-    """Frames a second to take from the game, at most; fewer are taken when the server cannot keep up."""
-    host: str = "127.0.0.1"
-    """Loopback address of the page."""
-    port: int = 8188
-    """Port of the page; 0 for any free one."""
-    seconds: float = 0.0
-    """Stop after so many seconds; 0 runs until Ctrl-C."""
-    look: Annotated[Look, tyro.conf.arg(name="")] = msgspec.field(default_factory=Look)
-    model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)
+    sessions: Path = Path("sessions")
+    """Folder for what the page records and saves."""
+    buffers: tuple[BufferName, ...] = ("color",)
+    """What to record of what the game gives. Each buffer costs CPU time and disk."""
+    replay_seconds: float = 30.0
+    """How much to remember for "save the last seconds"; 0 remembers nothing."""
+    replay_mb: int = 256
+    """Memory for that, in MiB; when it is full the oldest frames give way early."""
+
+
+class Record(Live, frozen=True):
+    """Record a game, with every buffer it gives, and its photoreal version as it was shown.
+
+    All of `live`'s flags hold. `--pacing framelocked` loses nothing, but the game waits for the recorder and
+    the server; otherwise what is lost is counted and written down. `--server none` records without rendering.
+    A recording that was cut short is mended by `realmaster recover`.
+    """
+
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """Folder to record to; a new one in --sessions, named by the time, if it is not given."""
+    pacing: Pacing = Pacing.GENLOCKED
+    """genlocked: every frame while the recorder keeps up; framelocked: the game waits; freerun: newest frame wins."""
+    buffers: tuple[BufferName, ...] = get_args(BufferName)
+    """What to record of what the game gives. Each buffer costs CPU time and disk."""
+    replay_seconds: float = 0.0
+    """How much to remember for "save the last seconds"; 0 remembers nothing."""
+
+
+class Play(_View, frozen=True, kw_only=True):
+    """Play a recorded session through the page, as if the game ran; the page can seek in it."""
+
+    session: tyro.conf.Positional[Path]
+    """The session's folder."""
+    start: float = 0.0
+    """Seconds into the session to start at."""
+    stop: float = 0.0
+    """Seconds into the session to stop at; 0 is its end."""
+
+
+class Recover(_Settings, frozen=True):
+    """Mend a recording that was cut short: keep every frame of which all buffers are there.
+
+    The exit status is 0 if nothing was lost, 3 if frames were (it says how many), 1 if nothing is left.
+    """
+
+    session: tyro.conf.Positional[Path]
+    """The session's folder, with or without .part."""
 
 
 class Serve(_Settings, frozen=True):

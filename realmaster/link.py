@@ -25,6 +25,11 @@ class Link(Protocol):
         """Windows sent and not answered."""
         ...
 
+    @property
+    def busy_seconds(self) -> float:
+        """How long the window in hand has taken so far."""
+        ...
+
     def send(self, window: Window, frames: Sequence[Pixels]) -> None:
         """Sends a window; only when `ready`."""
         ...
@@ -56,6 +61,11 @@ class LocalLink:
     def in_flight(self) -> int:
         """See `Link.in_flight`."""
         return int(self._job is not None)
+
+    @property
+    def busy_seconds(self) -> float:
+        """See `Link.busy_seconds`: it renders while it is polled, and nobody can ask meanwhile."""
+        return 0.0
 
     def send(self, window: Window, frames: Sequence[Pixels]) -> None:
         """See `Link.send`."""

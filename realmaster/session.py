@@ -4,6 +4,9 @@ Live and offline are this one loop; `Pacing` tells what gives way. Freerun thins
 the server can take; genlocked takes every frame, and whole windows give way; frame-locked, and so all
 offline work, waits and loses nothing. Live sources are shown at an even pace, others as they are done.
 
+Peers come and go: while there is no server the game's frames are shown alone, while there is no game it
+waits; when either is back the stream goes on with a new window. Only an offline run gives up.
+
 One thread, no locks. Queues: one window waiting (newest wins, or it waits if frame-locked), and
 `DISPLAY_WINDOWS` windows of frames waiting to be shown (oldest dropped, counted).
 """
@@ -21,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.client import Arrived, Event, Lost, Ready, Refused, Waiting
-from bridge.protocol import ModelSpec, RenderSettings, Window
+from bridge.protocol import ModelSpec, Refuse, RenderSettings, Window
 from capture.errors import SourceEnded
 from capture.frame import Frame
 from capture.source import FrameSource, Pacing
@@ -33,7 +36,10 @@ from realmaster.stitch import Piece, Stitcher
 from realmaster.windows import Cut, Place, Windower, message, window_places
 
 log = logging.getLogger(__name__)
+OFF = "rendering is off"
 DISPLAY_WINDOWS = 4
+HUNG_SECONDS = 5.0
+"""A window that takes longer than this is worth a word."""
 IDLE_SECONDS = 0.02
 """The longest that a live loop waits on one thing before it looks at the others; a due frame is never waited past."""
 
@@ -59,16 +65,20 @@ class Sink(Protocol):
 
 
 class Session:
-    """Runs one source through one link into sinks."""
+    """Runs one source through one link into sinks; without a link nothing is rendered.
 
-    def __init__(self, source: FrameSource, link: Link, sinks: Sequence[Sink],
+    `tap` gets every frame, as it is read.
+    """
+
+    def __init__(self, source: FrameSource, link: Link | None, sinks: Sequence[Sink],
                  settings: Callable[[], RenderSettings], *, pacing: Pacing, max_fps: float = 30.0,
+                 tap: Callable[[Frame], None] = lambda _: None,
                  clock: Callable[[], float] = time.monotonic) -> None:
         self.source, self.link, self.sinks, self.settings = source, link, sinks, settings
         self.live, self.pacing = source.info.live, pacing
         self.lossless = pacing is Pacing.FRAMELOCKED
-        self.fastest, self.clock = 1.0 / max_fps, clock
-        self.stats = Stats()
+        self.fastest, self.tap, self.clock = 1.0 / max_fps, tap, clock
+        self.stats = Stats() if link else Stats(server=OFF)
         self._spec: ModelSpec | None = None
         self._windower: Windower | None = None
         self._stitcher: Stitcher | None = None
@@ -79,7 +89,7 @@ class Session:
         self._presentation, self._intake = Presentation(), Intake(self.fastest)
         self._sequence = 0
         self._sent_to: tuple[int, int] | None = None  # where the next window starts if it continues
-        self._source_ended = False
+        self._source_ended, self._greeted = False, link is None
 
     def run(self, stop: Callable[[], bool], finish: Callable[[], None] = lambda: None) -> Stats:
         """Runs until `stop()`, or until the source is over and all of it is shown: then calls `finish`."""
@@ -93,7 +103,8 @@ class Session:
         finally:
             for sink in self.sinks:
                 sink.close()
-            self.link.close()
+            if self.link is not None:
+                self.link.close()
             self.source.close()
         return self.stats
 
@@ -105,13 +116,22 @@ class Session:
         wants_source = not self._source_ended and (not self.lossless or self._can_take())
         if wants_source:
             self._read(self._idle())
-        self._send()
-        event = self.link.poll(0.0 if wants_source else self._idle())
-        if event is not None:
-            self._handle(event)
-        if self._source_ended and self._stitcher is not None and not (self._waiting or self._sent):
+        else:
+            self.source.keep_alive()
+        if self.link is not None:
+            self._talk(self.link, 0.0 if wants_source else self._idle())
+        over = self._source_ended or bool(self.stats.source)
+        if over and self._stitcher is not None and not (self._waiting or self._sent):
             self._emit(self._stitcher.flush())
         self._present()
+
+    def _talk(self, link: Link, timeout: float) -> None:
+        self._send(link)
+        event = link.poll(timeout)
+        if event is not None:
+            self._handle(event)
+        if link.busy_seconds > HUNG_SECONDS:
+            self.stats.server = f"the server has worked on one window for {link.busy_seconds:.0f} s"
 
     def _idle(self) -> float:
         """How long to wait for the next thing, in seconds."""
@@ -121,7 +141,8 @@ class Session:
         return min(max(due, 0.0), IDLE_SECONDS)
 
     def _can_take(self) -> bool:
-        return self._spec is not None and not self._waiting
+        """Lossless: whether a frame has somewhere to go. Live, one need not wait for a server that was lost."""
+        return (self._spec is not None or (self.live and self._greeted)) and not self._waiting
 
     def _read(self, timeout: float) -> None:
         try:
@@ -132,14 +153,18 @@ class Session:
             if self._windower is not None:
                 self._queue(self._windower.flush())
             return
+        self.stats.source = self.source.trouble
         if frame is None:
+            if self.stats.source and self._windower is not None and self._windower.places:
+                self._queue(self._windower.flush())  # what came before is shown without what may never come
             return
+        self.tap(frame)
         now = self.clock()
         self.stats.read += 1
         self.stats.rate_in.add(now)
         self._drop("source", frame.dropped)
         if self._windower is None:
-            self._drop("no server", 1)
+            self._drop("no server" if self.link else OFF, 1)
             self._show(Shown(frame, None))
             return
         if self.pacing is Pacing.FREERUN:
@@ -173,8 +198,8 @@ class Session:
         if count:
             self.stats.dropped[cause] += count
 
-    def _send(self) -> None:
-        if not (self._waiting and self._spec and self.link.ready):
+    def _send(self, link: Link) -> None:
+        if not (self._waiting and self._spec and link.ready):
             return
         cut = self._waiting.popleft()
         continues = self._sent_to == (cut.segment, cut.start) and cut.start > 0
@@ -182,7 +207,7 @@ class Session:
         window = message(cut, self._spec, self._sequence, continues, self.settings())
         self._sequence += 1
         self._sent[window.sequence] = window
-        self.link.send(window, cut.images)
+        link.send(window, cut.images)
 
     def _handle(self, event: Event) -> None:
         match event:
@@ -193,30 +218,37 @@ class Session:
             case Ready(spec, _):
                 self._begin(spec)
             case Refused(reason):
-                if reason.code == "version" or (self.lossless and reason.code != "order"):
-                    raise UserError(reason.detail)
-                self.stats.server = reason.detail
-                if reason.sequence in self._sent:
-                    self._give_up(window_places(self._sent.pop(reason.sequence)), "refused")
+                self._refused(reason)
             case Lost(in_flight):
                 log.warning("the server fell silent with %d windows in flight", in_flight)
-                self._forget_server()
+                self._forget_server("the server is gone; waiting for it to come back")
             case Arrived(chunk, frames):
                 self._sent.pop(chunk.sequence, None)
                 self._arrive(chunk.segment, chunk.start, frames, chunk.stage_ms)
             case _:
                 assert_never(event)
 
+    def _refused(self, reason: Refuse) -> None:
+        if reason.code == "version" or (self.lossless and not self.live and reason.code != "order"):
+            raise UserError(reason.detail)
+        if reason.code == "order":
+            self._forget_server(reason.detail)
+            return
+        self.stats.server = reason.detail
+        if reason.sequence in self._sent:
+            self._give_up(window_places(self._sent.pop(reason.sequence)), "refused")
+
     def _begin(self, spec: ModelSpec) -> None:
+        self._greeted = True
         self._spec, self.stats.model, self.stats.server = spec, spec.model, ""
         self._windower, self._stitcher = Windower(spec), Stitcher(spec.overlap)
         self._sent_to = None
 
-    def _forget_server(self) -> None:
-        if self.lossless:
-            raise UserError("the server stopped answering and a lossless run cannot go on: "
-                            "start it again and repeat the command")
-        self.stats.server = "the server is gone; waiting for it to come back"
+    def _forget_server(self, why: str) -> None:
+        """All that the server had, or would have got, is given up; what is stitched already is shown."""
+        if not self.live:
+            raise UserError("the server stopped answering: start it again and repeat the command")
+        self.stats.server = why
         if self._stitcher is not None:
             self._emit(self._stitcher.flush())
         self._drop("server lost", len(self._frames) + (self._windower.waiting if self._windower else 0))
@@ -262,5 +294,6 @@ class Session:
             self.stats.rate_out.add(now)
             if self.live:
                 self.stats.behind = now - shown.frame.t_capture_ns / 1e9
+                self.stats.remember("behind", self.stats.behind * 1e3)
         for sink in self.sinks:
             sink.show(shown, self.stats)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -97,6 +99,35 @@ class ProgressSink:
     def close(self) -> None:
         """See `Sink.close`."""
         self.progress.close()
+
+
+class JsonLog:
+    """The status as lines of JSON, one every second and one at the end, with the wall clock's time."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock, self.due = clock, 0.0
+        self._stats = Stats()
+        try:
+            self._file = path.open("a", buffering=1)
+        except OSError as error:
+            raise UserError(f"cannot write the log {path}: {error.strerror}") from error
+
+    def show(self, shown: Shown, stats: Stats) -> None:
+        """See `Sink.show`."""
+        self._stats = stats
+        if self.clock() >= self.due:
+            self.due = self.clock() + 1.0
+            self._write("status")
+
+    def _write(self, event: str) -> None:
+        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event,
+                **self._stats.snapshot(self.clock()), "percentiles": self._stats.quantiles()}
+        self._file.write(json.dumps(line) + "\n")
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        self._write("end")
+        self._file.close()
 
 
 class StatusLine:

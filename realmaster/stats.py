@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from capture.recording.recorder import RecorderStatus
 
 RATE_SECONDS = 3.0
+HISTORY = 4096
 
 
 class Rate:
@@ -36,11 +41,16 @@ class Stats:
     dropped: Counter[str] = field(default_factory=Counter[str])
     server: str = "connecting"
     """One sentence on the server; empty when all is well."""
+    source: str = ""
+    """The same on the game."""
     model: str = ""
     behind: float = 0.0
     """Seconds from capture to display of the last frame."""
     seam: float | None = None
     stage_ms: dict[str, float] = field(default_factory=dict[str, float])
+    recording: RecorderStatus | None = None
+    history: dict[str, deque[float]] = field(default_factory=dict[str, "deque[float]"])
+    """The last `HISTORY` values of each stage in ms, and of `behind`, for the percentiles."""
     rate_in: Rate = field(default_factory=Rate)
     rate_out: Rate = field(default_factory=Rate)
 
@@ -48,20 +58,45 @@ class Stats:
         """Folds a chunk's stage times into the running averages."""
         for name, ms in latest.items():
             self.stage_ms[name] = 0.8 * self.stage_ms.get(name, ms) + 0.2 * ms
+            self.remember(name, ms)
+
+    def remember(self, name: str, value: float) -> None:
+        """Keeps a value for the percentiles."""
+        self.history.setdefault(name, deque(maxlen=HISTORY)).append(value)
+
+    def quantiles(self) -> dict[str, dict[str, float]]:
+        """p50, p95 and p99 of each stage in ms and of `behind` in ms."""
+        return {name: dict(zip(("p50", "p95", "p99"), (float(q) for q in np.percentile(list(values), (50, 95, 99))),
+                               strict=True)) for name, values in dict(self.history).items()}
+
+    def percentiles(self) -> list[str]:
+        """The same as lines for people."""
+        return [f"{name}: " + "  ".join(f"{q} {ms:.0f} ms" for q, ms in row.items())
+                for name, row in self.quantiles().items()]
 
     def snapshot(self, now: float) -> dict[str, object]:
         """Plain data for the page and the log."""
         return {"fps_in": round(self.rate_in.value(now), 1), "fps_out": round(self.rate_out.value(now), 1),
                 "behind": round(self.behind, 2), "dropped": dict(self.dropped), "read": self.read,
-                "shown": self.shown, "server": self.server, "model": self.model,
+                "shown": self.shown, "server": self.server, "source": self.source, "model": self.model,
                 "seam": None if self.seam is None else round(self.seam, 2),
-                "stage_ms": {k: round(v, 1) for k, v in self.stage_ms.items()}}
+                "stage_ms": {k: round(v, 1) for k, v in self.stage_ms.items()},
+                "recording": asdict(self.recording) if self.recording else None}
 
     def line(self, now: float) -> str:
         """The status in one line."""
-        if self.server:
-            return self.server
+        if self.source or self.server:
+            return (self.source or self.server) + self._recorded()
         dropped = ", ".join(f"{n} {cause}" for cause, n in sorted(self.dropped.items())) or "0"
         stages = "  ".join(f"{k} {v:.0f}" for k, v in self.stage_ms.items())
         return (f"in {self.rate_in.value(now):.1f} fps -> {self.model} {self.rate_out.value(now):.1f} fps | "
-                f"{self.behind:.2f} s behind the game | dropped: {dropped} | ms: {stages}")
+                f"{self.behind:.2f} s behind the game | dropped: {dropped} | ms: {stages}{self._recorded()}")
+
+    def _recorded(self) -> str:
+        r = self.recording
+        if r is None:
+            return ""
+        if r.error:
+            return f" | {r.error}"
+        return (f" | recording {r.seconds:.0f} s, {r.bytes / 1e6:.0f} MB, {r.lost} lost, "
+                f"{r.free_bytes / 1e9:.1f} GB free" if r.path else "")

@@ -32,14 +32,14 @@ DISK_CHECK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class RecorderStatus:
-    """What the page and the log tell. Bytes and seconds; `error` is empty while all is well."""
+    """What the page and the log tell. `path` is empty unless it records; `saved` describes the last session made."""
 
     path: str = ""
     frames: int = 0
     photos: int = 0
     bytes: int = 0
     seconds: float = 0.0
-    dropped: int = 0
+    lost: int = 0
     free_bytes: int = 0
     replay_seconds: float = 0.0
     replay_bytes: int = 0
@@ -89,7 +89,7 @@ class Recorder:
         self._queue: queue.Queue[Frame | _Photo | Callable[[], None]] = queue.Queue(QUEUE)
         self._writer: SessionWriter | None = None
         self._wanted = self.replay is not None
-        self._lost, self._dropped = 0, 0  # since the last frame taken; since the recording began
+        self._lost = 0  # frames lost here since the last one taken
         self._frames, self._photos = FrameCoder(), PhotoCoder()
         self._origin: int | None = None
         self._last_pts, self._disk_checked = -1, 0.0
@@ -124,11 +124,12 @@ class Recorder:
 
     def start(self, path: Path) -> None:
         """Begins to record to `path`; an error shows up in `status`."""
-        self._wanted = True
+        self._wanted = True  # only the caller's side sets it, so what it takes from now on is recorded
         self._queue.put(lambda: self._start(path))
 
     def stop(self) -> None:
         """Ends the recording, if there is one."""
+        self._wanted = self.replay is not None
         self._queue.put(self._stop)
 
     def save_replay(self, path: Path) -> None:
@@ -159,11 +160,12 @@ class Recorder:
             self._tell()
 
     def _frame(self, frame: Frame) -> None:
+        if self._writer is None and self.replay is None:
+            return  # the recording has ended by itself
         clock = frame.t_capture_ns if self.about.clock == "capture" else round(frame.t_game * 1e9)
         self._origin = clock if self._origin is None else self._origin
         pts = max((clock - self._origin) // MS, self._last_pts + 1)
         lost, self._lost = self._lost, 0
-        self._dropped += lost if self._writer else 0
         self._last_pts = pts
         self._pts_of[frame.t_capture_ns] = pts
         if len(self._pts_of) > 1024:  # far more than a session holds back
@@ -194,19 +196,21 @@ class Recorder:
 
     def _start(self, path: Path) -> None:
         self._stop()
-        self._error, self._dropped = "", 0
+        self._error = ""
         self._writer = SessionWriter(path, self.about)
 
     def _stop(self) -> None:
         writer, self._writer = self._writer, None
-        self._wanted = self.replay is not None
+        if writer is not None and not writer.frames:
+            writer.abandon()
+            shutil.rmtree(writer.part)
+            raise CaptureError("nothing was recorded: no frame came")
         if writer is not None:
             writer.close()
-            self._saved = str(writer.path)
+            self._saved = writer.summary
 
     def _fail(self, message: str) -> None:
         writer, self._writer = self._writer, None
-        self._wanted = self.replay is not None
         self._error = message
         if writer is not None:
             writer.abandon()
@@ -226,13 +230,13 @@ class Recorder:
         except CaptureError as error:
             self._error = str(error)
             return
-        self._saved = str(path)
+        self._saved = writer.summary
 
     def _tell(self) -> None:
         writer, replay = self._writer, self.replay
         self.status = RecorderStatus(
             path=str(writer.path) if writer else "", frames=writer.frames if writer else 0,
             photos=writer.photos if writer else 0, bytes=writer.bytes if writer else 0,
-            seconds=writer.seconds if writer else 0.0, dropped=self._dropped, free_bytes=self._free,
+            seconds=writer.seconds if writer else 0.0, lost=writer.lost if writer else 0, free_bytes=self._free,
             replay_seconds=replay.seconds if replay else 0.0, replay_bytes=replay.bytes if replay else 0,
             saved=self._saved, error=self._error)

@@ -62,7 +62,7 @@ class SessionWriter:
                                f"mend it with `realmaster recover {self.part}`") from error
         except OSError as error:
             raise CaptureError(f"cannot record to {path}: {error.strerror}; choose another folder") from error
-        self.frames = self.photos = self.bytes = 0
+        self.frames = self.photos = self.bytes = self.lost = 0
         self._sections = self._photo_sections = 0
         self._section: Section | None = None
         self._tracks: dict[str, TrackFile] = {}
@@ -91,6 +91,7 @@ class SessionWriter:
             self._tracks[name].write(packet, pts)
         self._line(msgspec.structs.replace(coded.entry, pts=pts, section=self._sections - 1))
         self.frames += 1
+        self.lost += coded.entry.dropped
         self.seconds = pts / 1000
 
     def _begin_section(self, coded: CodedFrame) -> None:
@@ -135,6 +136,13 @@ class SessionWriter:
     def _close_files(self) -> None:
         for track in (*self._tracks.values(), *([self._photo] if self._photo else [])):
             track.close()
+
+    @property
+    def summary(self) -> str:
+        """What it holds, in a sentence."""
+        minute = self.bytes / 1e6 * 60 / max(self.seconds, 0.001)
+        return (f"{self.path}: {self.frames} frames in {self.seconds:.1f} s, {self.lost} lost; "
+                f"{self.photos} photoreal; {self.bytes / 1e6:.0f} MB, {minute:.0f} MB a minute")
 
     def abandon(self) -> None:
         """Lets go after an error; the part that is on disk can be recovered."""

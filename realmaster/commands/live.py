@@ -1,10 +1,8 @@
-"""`realmaster live`: source, server, session and page, together."""
+"""`realmaster live`, `record` and `play`: source, server, session, recording and page, together."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 import signal
 import tempfile
 import threading
@@ -13,30 +11,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bridge.client import BridgeClient
-from capture.engine import EngineSource
-from capture.errors import CaptureError
-from capture.frame import Kind
 from capture.paced import RealTimeSource
-from capture.screen import ScreenSource, parse_region, window_region
-from capture.source import FrameSource, Pacing
-from capture.video import VideoSource
+from capture.source import Pacing
 from realmaster.commands.render import render_settings
-from realmaster.config import Live, as_toml
+from realmaster.config import Live, Play, Record, as_toml
 from realmaster.errors import UserError
 from realmaster.launch import Child
-from realmaster.preview.server import Preview
-from realmaster.session import Session
-from realmaster.sinks import StatusLine
+from realmaster.preview.server import Controls, Preview
+from realmaster.recording import Recording
+from realmaster.session import Session, Sink
+from realmaster.sinks import JsonLog, StatusLine
+from realmaster.sources import open_source
+from realmaster.stats import Stats
 
-log = logging.getLogger(__name__)
-GAMES = {"demo": "engine_plugins.demo_game", "vizdoom": "engine_plugins.vizdoom_game"}
-GAME_START_SECONDS = 30.0
-USED = {Kind.COLOR}
-"""Buffers that the session needs; the rest stays in the ring."""
 CHECK_SECONDS = 0.5
 
 
-def run(settings: Live) -> int:
+def run(settings: Live | Play) -> int:
     """Runs until Ctrl-C, the end of the source, or `--seconds`."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -45,27 +36,44 @@ def run(settings: Live) -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="realmaster-")))
         (folder / "settings.toml").write_text(as_toml(settings))
         children: list[Child] = []
+
+        def start(name: str, arguments: list[str]) -> None:
+            children.append(Child(name, arguments, folder))
+            stack.callback(children[-1].stop)
+
+        recording = Recording(settings) if isinstance(settings, Live) else None
+        if recording is not None:
+            stack.callback(recording.close)
         preview = Preview(settings.host, settings.port, render_settings(settings.look))
         stack.callback(preview.close)
         print(f"RealMaster is at {preview.address} (Ctrl-C stops it)", flush=True)
-        address = _server(settings, folder, children, stack)
-        try:
-            source = _open_source(settings, folder, children, stack, stop)
-        except CaptureError:
-            if stop.is_set():
-                return 0
-            raise
-        link = BridgeClient(address, "live", settings.key, settings.server_key)
-        session = Session(source, link, [preview, StatusLine()], lambda: preview.settings,
-                          pacing=settings.pacing, max_fps=settings.max_fps)
-        stats = session.run(_stopper(settings, stop, children, session, preview))
+        link = _link(settings, folder, start)
+        source = open_source(settings, start)
+        preview.controls = Controls(recording, source if isinstance(source, RealTimeSource) else None)
+        sinks: list[Sink] = [preview, StatusLine(), *([recording] if recording else []),
+                             *([JsonLog(settings.log_json)] if settings.log_json else [])]
+        session = Session(source, link, sinks, lambda: preview.settings, max_fps=settings.max_fps,
+                          pacing=settings.pacing if isinstance(settings, Live) else Pacing.FREERUN,
+                          tap=recording.tap if recording else lambda _: None)
+        if recording is not None and isinstance(settings, Record):
+            recording.start(settings.output)
+        stats = session.run(_stopper(settings, stop, children, session, preview=preview, recording=recording))
+    return _finish(settings, stats, recording)
+
+
+def _finish(settings: Live | Play, stats: Stats, recording: Recording | None) -> int:
+    """Says what came of it. Exit status 1 if what was to be recorded is not all there."""
     print(f"\nread {stats.read} frames, showed {stats.shown}; dropped: "
           f"{', '.join(f'{n} {cause}' for cause, n in sorted(stats.dropped.items())) or 'none'}")
-    return 0
+    for line in stats.percentiles():
+        print(line)
+    if recording is not None and recording.summary():
+        print(recording.summary())
+    return int(isinstance(settings, Record) and recording is not None and bool(recording.status.error))
 
 
-def _stopper(settings: Live, stop: threading.Event, children: list[Child], session: Session,
-             preview: Preview) -> Callable[[], bool]:
+def _stopper(settings: Live | Play, stop: threading.Event, children: list[Child], session: Session, *,
+             preview: Preview, recording: Recording | None) -> Callable[[], bool]:
     """A check for `Session.run`, which also looks after the children and keeps the page informed."""
     started = time.monotonic()
     checked = started
@@ -75,57 +83,26 @@ def _stopper(settings: Live, stop: threading.Event, children: list[Child], sessi
         now = time.monotonic()
         if now - checked > CHECK_SECONDS:
             checked = now
+            session.stats.recording = recording.status if recording else None
             preview.update(session.stats)
             for child in children:
                 child.check()
-        return stop.is_set() or (settings.seconds > 0 and now - started > settings.seconds)
+        failed = isinstance(settings, Record) and recording is not None and bool(recording.status.error)
+        return failed or stop.is_set() or (settings.seconds > 0 and now - started > settings.seconds)
 
     return stopped
 
 
-def _server(settings: Live, folder: Path, children: list[Child], stack: contextlib.ExitStack) -> str:
-    """The server's address; starts one of ours if the settings say `auto`."""
+def _link(settings: Live | Play, folder: Path, start: Callable[[str, list[str]], None]) -> BridgeClient | None:
+    """The way to the server; starts one of ours if the settings say `auto`."""
+    if settings.server == "none":
+        return None
     if settings.server != "auto":
-        return settings.server
+        return BridgeClient(settings.server, "live", settings.key, settings.server_key)
+    if settings.key or settings.server_key:
+        raise UserError("--key and --server-key are for a --server on another machine")
     address = f"ipc://{folder}/server"
     model = settings.model
-    child = Child("server", ["realmaster", "serve", "--bind", address, "--model", model.model, "--backend",
-                             model.backend, "--threads", str(model.threads), "--overlap", str(model.overlap)], folder)
-    children.append(child)
-    stack.callback(child.stop)
-    return address
-
-
-def _open_source(settings: Live, folder: Path, children: list[Child], stack: contextlib.ExitStack,
-                 stop: threading.Event) -> FrameSource:
-    match settings.source:
-        case "engine":
-            return _engine(settings, folder, children, stack, stop)
-        case "screen":
-            region = window_region(settings.window) if settings.window else (
-                parse_region(settings.region) if settings.region else None)
-            return ScreenSource(region, settings.max_fps)
-        case "video":
-            if settings.video is None:
-                raise UserError("--source video needs --video FILE")
-            return RealTimeSource(VideoSource(settings.video))
-
-
-def _engine(settings: Live, folder: Path, children: list[Child], stack: contextlib.ExitStack,
-            stop: threading.Event) -> FrameSource:
-    """Attaches to a game, which is started first unless it runs already."""
-    if settings.game == "none":
-        if not settings.ring:
-            raise UserError("--game none attaches to a running game: give its --ring NAME")
-        return EngineSource(settings.ring, settings.pacing, kinds=USED)
-    ring = settings.ring or f"{settings.game}-{os.getpid()}"
-    arguments = [GAMES[settings.game], "--ring", ring, "--fps", str(settings.max_fps)]
-    child = Child("game", [*arguments, *(["--framelocked"] if settings.pacing is Pacing.FRAMELOCKED else [])], folder)
-    children.append(child)
-    stack.callback(child.stop)
-
-    def give_up() -> bool:
-        child.check()
-        return stop.is_set()
-
-    return EngineSource(ring, settings.pacing, GAME_START_SECONDS, give_up, USED)
+    start("server", ["realmaster", "serve", "--bind", address, "--model", model.model, "--backend", model.backend,
+                     "--threads", str(model.threads), "--overlap", str(model.overlap)])
+    return BridgeClient(address, "live")

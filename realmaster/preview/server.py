@@ -5,7 +5,9 @@ fewer frames and nothing else slows down. Pairs are encoded here, once for all v
 
 Message to the page, binary: u32 little-endian length of a JSON header, the header
 (`id`, `game` = bytes of the first picture), the game's JPEG, the photoreal JPEG (may be empty).
-Text both ways is JSON: status to the page; `{"next": true}`, `{"strength": 0.5}`, `{"steps": 2}` from it.
+Text both ways is JSON: status to the page; `{"next": true}`, `{"strength": 0.5}`, `{"steps": 2}`,
+`{"record": true}` (begin or end), `{"save": true}` (the last seconds), `{"seek": 12.5}` from it.
+`/metrics` tells the same in Prometheus' text format.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import json
 import struct
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,7 +30,10 @@ from numpy.typing import NDArray
 
 from bridge.protocol import RenderSettings
 from capture.frame import Kind
+from capture.paced import RealTimeSource
 from realmaster.errors import UserError
+from realmaster.preview.metrics import metrics_text
+from realmaster.recording import Recording
 from realmaster.session import Shown
 from realmaster.stats import Stats
 from realmaster.windows import fit
@@ -57,6 +63,28 @@ def encode_pair(number: int, shown: Shown) -> bytes:
     return struct.pack("<I", len(header)) + header + game + photo
 
 
+@dataclass(frozen=True)
+class Controls:
+    """What the page may do besides looking: record, and seek; None where there is nothing to."""
+
+    recording: Recording | None = None
+    playing: RealTimeSource | None = None
+
+    def facts(self) -> dict[str, object]:
+        """What the page has to know to show the right controls."""
+        return {"record": self.recording is not None, "length": self.playing.seconds if self.playing else 0.0}
+
+    def obey(self, said: dict[str, object]) -> None:
+        """Does what the page asks for."""
+        if self.recording is not None and said.get("record") is True:
+            self.recording.toggle()
+        if self.recording is not None and said.get("save") is True:
+            self.recording.save_replay()
+        seconds = said.get("seek")
+        if self.playing is not None and isinstance(seconds, int | float) and 0 <= seconds <= self.playing.seconds:
+            self.playing.seek(float(seconds))
+
+
 class Preview:
     """A `Sink` that shows the stream on `http://host:port/`; holds one pair, the newest."""
 
@@ -65,9 +93,9 @@ class Preview:
             raise UserError(f"the preview page has no password and stays on loopback, not {host}: "
                             "use an SSH tunnel to see it from elsewhere")
         self.host, self.port = host, port
-        self.settings = settings
+        self.settings, self.controls = settings, Controls()
         self._latest: tuple[int, Shown] | None = None
-        self._status: dict[str, object] = {}
+        self._stats, self._status = Stats(), dict[str, object]()
         self._encoded: tuple[int, bytes] = (-1, b"")
         self._number = 0
         self._viewers: set[web.WebSocketResponse] = set()
@@ -97,7 +125,7 @@ class Preview:
 
     def update(self, stats: Stats) -> None:
         """Tells the viewers how things stand, also when there is no frame."""
-        self._status = stats.snapshot(time.monotonic())
+        self._stats, self._status = stats, stats.snapshot(time.monotonic())
         self._loop.call_soon_threadsafe(self._fresh.set)
 
     def close(self) -> None:
@@ -123,6 +151,7 @@ class Preview:
         app = web.Application()
         app.router.add_get("/", self._index)
         app.router.add_get("/ws", self._socket)
+        app.router.add_get("/metrics", self._metrics)
         app.router.add_static("/static", WEB)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
@@ -131,6 +160,9 @@ class Preview:
 
     async def _index(self, _: web.Request) -> web.StreamResponse:
         return web.FileResponse(WEB / "index.html", headers={"Cache-Control": "no-store"})
+
+    async def _metrics(self, _: web.Request) -> web.StreamResponse:
+        return web.Response(text=metrics_text(self._stats, time.monotonic()), content_type="text/plain")
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         origin = urlsplit(request.headers.get("Origin", "")).netloc
@@ -164,7 +196,8 @@ class Preview:
             if self._loop.time() - told > STATUS_SECONDS and self._status:
                 told = self._loop.time()
                 settings = {"strength": self.settings.strength, "steps": self.settings.steps}
-                await socket.send_str(json.dumps({"status": self._status, "settings": settings}))
+                await socket.send_str(json.dumps({"status": self._status, "settings": settings,
+                                                  "controls": self.controls.facts()}))
             if wanted.is_set() and self._latest is not None and self._latest[0] != sent:
                 wanted.clear()
                 sent = self._latest[0]
@@ -192,6 +225,7 @@ class Preview:
         if said.get("next"):
             wanted.set()
             self._fresh.set()
+        self.controls.obey(said)
         strength, steps = said.get("strength"), said.get("steps")
         if isinstance(strength, int | float) and 0 <= strength <= 1:
             self.settings = RenderSettings(strength=float(strength), steps=self.settings.steps,

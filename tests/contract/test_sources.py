@@ -20,7 +20,10 @@ from capture.errors import CaptureError, SourceEnded
 from capture.frame import Flags, Frame, Kind, packed_size
 from capture.paced import RealTimeSource
 from capture.ring import RingWriter
+from capture.recording.layout import About
+from capture.recording.recorder import Recorder
 from capture.screen import ScreenSource, parse_region, window_region
+from capture.session import SessionSource
 from capture.source import FrameSource, Pacing
 from capture.video import VideoSource
 from tests.conftest import moving_frames
@@ -37,6 +40,17 @@ def write_video(path: Path, frames: list[Frame]) -> Path:
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.rgb), format="rgb24")))
         container.mux(stream.encode(None))
+    return path
+
+
+def record(path: Path, frames: list[Frame]) -> Path:
+    """A session of these frames."""
+    recorder = Recorder(About(source="test", pacing="framelocked"), lossless=True, replay_seconds=0, replay_bytes=0)
+    recorder.start(path)
+    for frame in frames:
+        recorder.take(frame)
+    recorder.close()
+    assert not recorder.status.error
     return path
 
 
@@ -115,7 +129,21 @@ def screen(tmp_path: Path, ring: str) -> Iterator[FrameSource]:
         process.wait()
 
 
-SOURCES = {"engine": engine, "video": video, "played video": played_video, "screen": screen}
+@contextmanager
+def session(tmp_path: Path, ring: str) -> Iterator[FrameSource]:
+    source = SessionSource(record(tmp_path / "take", moving_frames(COUNT, WIDTH, HEIGHT)))
+    yield source
+    source.close()
+
+
+@contextmanager
+def played_session(tmp_path: Path, ring: str) -> Iterator[FrameSource]:
+    with session(tmp_path, ring) as source:
+        yield RealTimeSource(source)
+
+
+SOURCES = {"engine": engine, "video": video, "played video": played_video, "screen": screen, "session": session,
+           "played session": played_session}
 
 
 @pytest.fixture(params=SOURCES)
@@ -157,6 +185,8 @@ def test_the_contract(opened):
             take(source, 1)
         for frame, sent in zip(frames, moving_frames(COUNT, WIDTH, HEIGHT), strict=True):
             assert np.array_equal(frame.rgb, sent.rgb), "lossless"
+    assert source.trouble == ""
+    source.keep_alive()
     source.close()
     source.close()
 

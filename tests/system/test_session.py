@@ -48,6 +48,8 @@ class Keep:
 class Replay:
     """Frames kept in memory, as an offline source."""
 
+    trouble = ""
+
     def __init__(self, frames: list[Frame]) -> None:
         self.frames = list(frames)
         width, height = frames[0].size
@@ -57,6 +59,9 @@ class Replay:
         if not self.frames:
             raise SourceEnded("over")
         return self.frames.pop(0)
+
+    def keep_alive(self) -> None:
+        pass
 
     def close(self) -> None:
         pass

@@ -1,0 +1,49 @@
+"""Opens the source that the settings ask for, with its game if that has to be started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+
+from capture.engine import EngineSource
+from capture.frame import Kind
+from capture.paced import RealTimeSource
+from capture.screen import ScreenSource, parse_region, window_region
+from capture.session import SessionSource
+from capture.source import FrameSource, Pacing
+from capture.video import VideoSource
+from realmaster.config import Live, Play
+from realmaster.errors import UserError
+
+GAMES = {"demo": "engine_plugins.demo_game", "vizdoom": "engine_plugins.vizdoom_game"}
+USED = frozenset({Kind.COLOR})
+"""Buffers that rendering needs; unless they are recorded, the rest stays in the ring."""
+
+
+def open_source(settings: Live | Play, start: Callable[[str, list[str]], None]) -> FrameSource:
+    """A live source; `start(name, arguments)` starts a game's process."""
+    if isinstance(settings, Play):
+        return RealTimeSource(SessionSource(settings.session, settings.start, settings.stop, USED))
+    match settings.source:
+        case "engine":
+            return _engine(settings, USED | {Kind[name.upper()] for name in settings.buffers}, start)
+        case "screen":
+            region = window_region(settings.window) if settings.window else (
+                parse_region(settings.region) if settings.region else None)
+            return ScreenSource(region, settings.max_fps)
+        case "video":
+            if settings.video is None:
+                raise UserError("--source video needs --video FILE")
+            return RealTimeSource(VideoSource(settings.video))
+
+
+def _engine(settings: Live, kinds: Collection[Kind], start: Callable[[str, list[str]], None]) -> FrameSource:
+    """Attaches to a game, which is started first unless somebody else does that."""
+    if settings.game == "none":
+        if not settings.ring:
+            raise UserError("--game none attaches to a running game: give its --ring NAME")
+        return EngineSource(settings.ring, settings.pacing, None, ends=False, kinds=kinds)
+    ring = settings.ring or f"{settings.game}-{os.getpid()}"
+    arguments = [GAMES[settings.game], "--ring", ring, "--fps", str(settings.max_fps)]
+    start("game", [*arguments, *(["--framelocked"] if settings.pacing is Pacing.FRAMELOCKED else [])])
+    return EngineSource(ring, settings.pacing, None, kinds=kinds)
