@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, assert_never
 
+import numpy as np
 import zmq
+from numpy.typing import NDArray
 
 from bridge.codec import Pixels, ProtocolError, decode_client, encode, padded
 from bridge.keys import BridgeError, secure_server
@@ -66,6 +68,14 @@ class Backend(Protocol):
 
         `carry` is None, or what the window before returned if this one continues it.
         """
+        ...
+
+    def pack(self, carry: object) -> dict[str, NDArray[np.float32]]:
+        """`carry` as arrays that can be stored."""
+        ...
+
+    def unpack(self, arrays: dict[str, NDArray[np.float32]]) -> object:
+        """The carry that was packed."""
         ...
 
 

@@ -64,6 +64,10 @@ class SessionSource:
         self.next, self._cut = number, number == self.first
         self._close_tracks()
 
+    def skip(self, count: int) -> None:
+        """Leaves out the next `count` frames."""
+        self.seek_frame(self.next + count)
+
     def read(self, timeout: float) -> Frame | None:
         """See `FrameSource.read`."""
         if self.next >= self.end:

@@ -38,6 +38,11 @@ class VideoSource:
         self.waiting: list[av.VideoFrame] = []
         self.next_id, self.failed, self.ended = 0, 0, False
 
+    def skip(self, count: int) -> None:
+        """Leaves out the next `count` frames; they have to be decoded all the same."""
+        for _ in range(count):
+            self.read(0.0)
+
     def read(self, timeout: float) -> Frame | None:
         """See `FrameSource.read`; `t_capture_ns` is the frame's place in the file."""
         while not self.waiting and not self.ended:

@@ -160,23 +160,33 @@ class Serve(_Settings, frozen=True):
 
 
 class Render(_Settings, frozen=True):
-    """Turn a video file photoreal, offline: every frame, in order, none dropped.
+    """Turn a video file or a recorded session photoreal, offline: every frame, in order, none dropped.
 
-    The same windows, seed and settings give the same frames that `live` shows.
+    The same windows, seed and settings give the same frames that `live` shows. A render that was
+    killed goes on where it was when the same command is given again, with the same result.
     """
 
     input: tyro.conf.Positional[Path]
-    """The video to read."""
+    """The video to read, or the folder of a recorded session."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """The video to write: .mp4 plays anywhere, .mkv is lossless."""
+    """What to write: .mp4 plays anywhere, .mkv is lossless, .mov is ProRes for editing; NAME.png and NAME.exr write
+    a folder NAME of numbered pictures (EXR in linear light)."""
+    codec: Literal["auto", "h264", "h265", "prores", "ffv1"] = "auto"
+    """Another codec than the suffix stands for."""
+    size: tuple[int, int] | None = None
+    """Width and height of the output; the model's own if not given."""
+    start: float = 0.0
+    """For a session: seconds to start at."""
+    stop: float = 0.0
+    """For a session: seconds to stop at; 0 is its end."""
+    side_by_side: bool = False
+    """Put the original on the left."""
     server: str = ""
-    """Render on this server instead of in this process."""
+    """Render on this server instead of in this process; a render there cannot go on after a kill."""
     key: Path | None = None
     """Your secret key file, for a server on another machine."""
     server_key: Path | None = None
     """The server's public key file."""
-    side_by_side: bool = False
-    """Put the original on the left."""
     look: Annotated[Look, tyro.conf.arg(name="")] = msgspec.field(default_factory=Look)
     model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)
 

@@ -6,6 +6,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bridge.client import Arrived, Event, Ready
 from bridge.codec import Pixels, padded
 from bridge.protocol import Chunk, Window
@@ -85,6 +88,15 @@ class LocalLink:
         return Arrived(Chunk(sequence=window.sequence, segment=window.segment, start=window.start,
                              valid=window.valid, width=window.width, height=window.height,
                              stage_ms=done.stage_ms), list(done.frames[:window.valid]))
+
+    @property
+    def carry(self) -> dict[str, NDArray[np.float32]]:
+        """What the last window handed on, as arrays."""
+        return self.backend.pack(self._carry[1]) if self._carry else {}
+
+    def resume(self, segment: int, start: int, carry: dict[str, NDArray[np.float32]]) -> None:
+        """Stands as if the window before the one at `start` had just been rendered and handed `carry` on."""
+        self._carry = (segment, start), self.backend.unpack(carry)
 
     def close(self) -> None:
         """See `Link.close`."""

@@ -16,9 +16,9 @@ def duration(seconds: float) -> str:
 class Progress:
     """Prints to stderr: in place on a terminal, else a line at every tenth of the work."""
 
-    def __init__(self, label: str, total: int, unit: str, clock: Callable[[], float]) -> None:
+    def __init__(self, label: str, total: int, unit: str, clock: Callable[[], float], done: int = 0) -> None:
         self.label, self.total, self.unit, self.clock = label, max(total, 1), unit, clock
-        self.started, self.done, self.note = clock(), 0, ""
+        self.started, self.before, self.done, self.note = clock(), done, done, ""
 
     def step(self, count: int = 1, note: str = "") -> None:
         """Counts `count` more done; `note` is shown at the line's end."""
@@ -34,8 +34,9 @@ class Progress:
 
     def _print(self) -> None:
         spent = self.clock() - self.started
-        left = spent / self.done * max(self.total - self.done, 0)
-        line = f"{self.label}: {self.done}/{self.total} {self.unit}, {self.done / max(spent, 1e-9):.2f} a second, " \
+        fresh = max(self.done - self.before, 1)  # `before` of them an earlier run had done
+        left = spent / fresh * max(self.total - self.done, 0)
+        line = f"{self.label}: {self.done}/{self.total} {self.unit}, {fresh / max(spent, 1e-9):.2f} a second, " \
                f"{duration(left)} left {self.note}"
         sys.stderr.write(f"\r{line:<100}" if sys.stderr.isatty() else line + "\n")
         sys.stderr.flush()

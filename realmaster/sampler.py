@@ -85,6 +85,14 @@ class TinyBackend:
         stages = dict(zip(("encode", "denoise", "decode"), np.diff(marks) * 1e3, strict=True))
         return Rendered(list(out), {k: float(v) for k, v in stages.items()}, Carry(latents))
 
+    def pack(self, carry: object) -> dict[str, F32]:
+        """See `Backend.pack`."""
+        return {"latents": carry.latents} if isinstance(carry, Carry) else {}
+
+    def unpack(self, arrays: dict[str, F32]) -> object:
+        """See `Backend.unpack`."""
+        return Carry(arrays["latents"]) if "latents" in arrays else None
+
     def _denoise(self, window: Window, reference: F32, before: F32 | None) -> F32:
         first = window.start // TEMPORAL
         x = noise(window.settings.seed, window.segment, first, reference.shape)

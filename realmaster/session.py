@@ -52,6 +52,16 @@ class Shown:
     photo: NDArray[np.uint8] | None
 
 
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands between two windows: the next one's number and place, and the stitched tail."""
+
+    sequence: int
+    segment: int
+    start: int
+    tail: Piece | None
+
+
 class Sink(Protocol):
     """Takes the stream."""
 
@@ -72,12 +82,12 @@ class Session:
 
     def __init__(self, source: FrameSource, link: Link | None, sinks: Sequence[Sink],
                  settings: Callable[[], RenderSettings], *, pacing: Pacing, max_fps: float = 30.0,
-                 tap: Callable[[Frame], None] = lambda _: None,
+                 tap: Callable[[Frame], None] = lambda _: None, after_step: Callable[[], None] = lambda: None,
                  clock: Callable[[], float] = time.monotonic) -> None:
         self.source, self.link, self.sinks, self.settings = source, link, sinks, settings
         self.live, self.pacing = source.info.live, pacing
         self.lossless = pacing is Pacing.FRAMELOCKED
-        self.fastest, self.tap, self.clock = 1.0 / max_fps, tap, clock
+        self.fastest, self.tap, self.after_step, self.clock = 1.0 / max_fps, tap, after_step, clock
         self.stats = Stats() if link else Stats(server=OFF)
         self._spec: ModelSpec | None = None
         self._windower: Windower | None = None
@@ -89,13 +99,28 @@ class Session:
         self._presentation, self._intake = Presentation(), Intake(self.fastest)
         self._sequence = 0
         self._sent_to: tuple[int, int] | None = None  # where the next window starts if it continues
+        self._resume: tuple[Position, Sequence[Frame]] | None = None
         self._source_ended, self._greeted = False, link is None
+
+    def position(self) -> Position | None:
+        """Where a run could be taken up again: just after a window, with nothing on its way. Else None."""
+        windower, stitcher = self._windower, self._stitcher
+        if windower is None or stitcher is None or windower.waiting or not windower.places:
+            return None
+        if self._waiting or self._sent or self._display:
+            return None
+        return Position(self._sequence, *windower.places[0], stitcher.tail)
+
+    def resume(self, position: Position, frames: Sequence[Frame]) -> None:
+        """Takes a run up at `position`; `frames` are those that its next window shares with the one before."""
+        self._resume = position, frames
 
     def run(self, stop: Callable[[], bool], finish: Callable[[], None] = lambda: None) -> Stats:
         """Runs until `stop()`, or until the source is over and all of it is shown: then calls `finish`."""
         try:
             while not stop() and not self._finished():
                 self._step()
+                self.after_step()
             if self._finished():
                 finish()
             unshown = len(self._frames) + len(self._display) + (self._windower.waiting if self._windower else 0)
@@ -243,6 +268,12 @@ class Session:
         self._spec, self.stats.model, self.stats.server = spec, spec.model, ""
         self._windower, self._stitcher = Windower(spec), Stitcher(spec.overlap)
         self._sent_to = None
+        if self._resume is not None:
+            (position, frames), self._resume = self._resume, None
+            self._sequence, self._sent_to = position.sequence, (position.segment, position.start)
+            self._windower.resume(position.segment, position.start, frames)
+            self._stitcher.resume(position.tail)
+            self._frames.update(zip(self._windower.places, frames, strict=True))
 
     def _forget_server(self, why: str) -> None:
         """All that the server had, or would have got, is given up; what is stitched already is shown."""

@@ -46,6 +46,15 @@ class Stitcher:
         self._tail: Piece | None = None
 
     @property
+    def tail(self) -> Piece | None:
+        """What is held back: the frames that the next chunk will share."""
+        return self._tail
+
+    def resume(self, tail: Piece | None) -> None:
+        """Stands as if the chunk that ended in `tail` had just been pushed."""
+        self._tail = tail
+
+    @property
     def places(self) -> list[tuple[int, int]]:
         """Segment and number of each frame that is held back."""
         tail = self._tail

@@ -7,6 +7,7 @@ size: there the frames so far are padded out (the last one repeated) and a new s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -63,8 +64,7 @@ class Windower:
         if self._frames and (frame.flags & Flags.RESET or frame.size != self._frames[0].size):
             done += self.flush()
         self._frames.append(frame)
-        small = fit(frame.buffers[Kind.COLOR].data, self.spec.width, self.spec.height)
-        self._images.append(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGBA2RGB), np.uint8))
+        self._images.append(self._image(frame))
         self._fresh += 1
         if len(self._frames) == self.spec.length:
             done.append(self._cut())
@@ -73,6 +73,15 @@ class Windower:
             self._start += stride
             self._fresh = 0
         return done
+
+    def resume(self, segment: int, start: int, frames: Sequence[Frame]) -> None:
+        """Stands as if the window before the one at `start` had just been cut; `frames` are those they share."""
+        self._segment, self._start, self._fresh = segment, start, 0
+        self._frames, self._images = list(frames), [self._image(f) for f in frames]
+
+    def _image(self, frame: Frame) -> NDArray[np.uint8]:
+        small = fit(frame.buffers[Kind.COLOR].data, self.spec.width, self.spec.height)
+        return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGBA2RGB), np.uint8)
 
     def _cut(self) -> Cut:
         return Cut(self._segment, self._start, tuple(self._frames), tuple(self._images))

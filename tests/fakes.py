@@ -23,6 +23,12 @@ class TintBackend:
         self.gate.set()
         self.fail = False
 
+    def pack(self, carry: object) -> dict[str, np.ndarray]:
+        return {"depth": np.array([carry], np.float32)} if isinstance(carry, int) else {}
+
+    def unpack(self, arrays: dict[str, np.ndarray]) -> object:
+        return int(arrays["depth"][0]) if arrays else None
+
     def render(self, window: Window, frames: Sequence[Pixels], carry: object) -> Rendered:
         self.gate.wait(20)
         if self.fail:

@@ -81,9 +81,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, tag="frame"):
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
-    """The recording was ended properly after so many frames."""
+    """The recording was ended properly after so many frames; `dropped` were lost after the last of them."""
 
     frames: int
+    dropped: int = 0
 
 
 Line = Section | Entry | End

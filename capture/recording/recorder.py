@@ -95,6 +95,7 @@ class Recorder:
         self._last_pts, self._disk_checked = -1, 0.0
         self._pts_of: dict[int, int] = {}
         self._saved, self._error, self._free = "", "", 0
+        self._saver: threading.Thread | None = None
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         self._thread.start()
@@ -142,6 +143,9 @@ class Recorder:
             self._queue.put(self._stop)
             self._queue.put(self._closed.set)
             self._thread.join()
+            if self._saver is not None:
+                self._saver.join()
+            self._tell()
 
     # The recorder's thread.
 
@@ -206,7 +210,8 @@ class Recorder:
             shutil.rmtree(writer.part)
             raise CaptureError("nothing was recorded: no frame came")
         if writer is not None:
-            writer.close()
+            lost, self._lost = self._lost, 0
+            writer.close(lost)
             self._saved = writer.summary
 
     def _fail(self, message: str) -> None:
@@ -217,9 +222,13 @@ class Recorder:
 
     def _save(self, path: Path) -> None:
         if self.replay is None or not self.replay.items:
-            raise CaptureError("nothing is remembered yet: let it run for a moment, with --replay-seconds above 0")
+            self._error = "nothing is remembered yet: let it run for a moment, with --replay-seconds above 0"
+            return
         items = list(self.replay.items)
-        threading.Thread(target=self._write_out, args=(path, items), name="save replay").start()
+        if self._saver is not None:
+            self._saver.join()
+        self._saver = threading.Thread(target=self._write_out, args=(path, items), name="save replay")
+        self._saver.start()
 
     def _write_out(self, path: Path, items: list[CodedFrame | CodedPhoto]) -> None:
         try:

@@ -121,11 +121,12 @@ class SessionWriter:
     def _line(self, line: Line) -> None:
         self._index.write(encode_line(line) + b"\n")
 
-    def close(self) -> None:
-        """Makes the session whole and names it. Raises `CaptureError` if that fails; what is there stays."""
+    def close(self, dropped: int = 0) -> None:
+        """Makes the session whole and names it; `dropped` frames were lost after the last. Raises `CaptureError` if that fails; what is there stays."""
         try:
             self._close_files()
-            self._line(End(frames=self.frames))
+            self.lost += dropped
+            self._line(End(frames=self.frames, dropped=dropped))
             os.fsync(self._index.fileno())
             self._index.close()
             self.part.rename(self.path)

@@ -1,18 +1,31 @@
-"""`realmaster render`: a video file in, a photoreal video file out."""
+"""`realmaster render`: a video or a recorded session in, a photoreal video or pictures out."""
 
 from __future__ import annotations
 
+import shutil
 from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
 
 from bridge.client import BridgeClient
 from bridge.protocol import RenderSettings
+from capture.frame import Frame, Kind
+from capture.session import SessionSource
 from capture.source import Pacing
 from capture.video import VideoSource
 from realmaster.backends import open_backend
 from realmaster.config import Look, Render, as_toml
+from realmaster.errors import UserError
 from realmaster.link import LocalLink
-from realmaster.session import Session
-from realmaster.sinks import ProgressSink, VideoFile
+from realmaster.outputs import Layout, Output, open_output
+from realmaster.resume import Progress, Saved, load, save
+from realmaster.session import Position, Session
+from realmaster.sinks import ProgressSink
+from realmaster.stitch import Piece
+
+SETTLE_FRAMES = 64
+"""A killed render loses at most so many frames and a window."""
 
 
 def render_settings(look: Look) -> RenderSettings:
@@ -22,18 +35,103 @@ def render_settings(look: Look) -> RenderSettings:
 
 def run(settings: Render) -> int:
     """Renders every frame; the output appears under its name only when it is whole."""
-    source = VideoSource(settings.input)
+    source = _source(settings)
+    output = open_output(settings.output, Layout(settings.size, settings.side_by_side), settings.codec,
+                         source.info.rate or Fraction(24), as_toml(settings))
+    signature = _signature(settings)
+    saved = load(output.part, signature)
     link = (BridgeClient(settings.server, "render", settings.key, settings.server_key) if settings.server
             else LocalLink(open_backend(settings.model)))
-    video = VideoFile(settings.output, source.info.rate or Fraction(24), settings.side_by_side,
-                      comment=as_toml(settings))
+    keeper = _Keeper(output, signature, saved)
     look = render_settings(settings.look)
-    session = Session(source, link, [video, ProgressSink(source.frames_hint)], lambda: look,
-                      pacing=Pacing.FRAMELOCKED)
-    stats = session.run(stop=lambda: False, finish=video.finish)
+    total = source.frames_hint
+    session = Session(source, link, [output, ProgressSink(total, keeper.settled_frames)], lambda: look,
+                      pacing=Pacing.FRAMELOCKED, tap=keeper.first_frame, after_step=keeper.after_step)
+    if isinstance(link, LocalLink):
+        keeper.attach(session, link, source)
+    try:
+        stats = session.run(stop=lambda: False, finish=output.finish)
+    finally:
+        keeper.tell(settings.output)
     lost = sum(stats.dropped.values())
     print(f"{settings.output}: {stats.shown} frames from {settings.input}")
     if lost:
-        print(f"{lost} frames of {settings.input} could not be decoded and are missing")
+        print(f"{lost} frames of {settings.input} are missing: they could not be decoded, or were lost in recording")
         return 3
     return 0
+
+
+def _source(settings: Render) -> VideoSource | SessionSource:
+    if settings.input.is_dir():
+        return SessionSource(settings.input, settings.start, settings.stop, frozenset({Kind.COLOR}))
+    if settings.start or settings.stop:
+        raise UserError("--start and --stop are for recorded sessions; cut a video with ffmpeg -ss and -to")
+    return VideoSource(settings.input)
+
+
+def _signature(settings: Render) -> str:
+    """What a run must have in common with an earlier one to go on with its frames."""
+    file = settings.input / "frames.jsonl" if settings.input.is_dir() else settings.input
+    try:
+        facts = file.stat()
+    except OSError as error:
+        raise UserError(f"cannot read {settings.input}: {error.strerror}") from error
+    return f"{as_toml(settings)}\n{facts.st_size} {facts.st_mtime_ns}"
+
+
+class _Keeper:
+    """Keeps a render's progress on disk, and takes it up again."""
+
+    def __init__(self, output: Output, signature: str, saved: Saved | None) -> None:
+        self.output, self.signature, self.saved = output, signature, saved
+        self.settled, self.settled_frames, self.origin = 0, 0, 0
+        if saved is not None:
+            p = saved.progress
+            self.settled, self.settled_frames, self.origin = p.settled, p.shown, p.origin_ns
+            output.resume(p.shown, p.settled, p.origin_ns)
+        self._session: Session | None = None
+        self._link: LocalLink | None = None
+
+    def attach(self, session: Session, link: LocalLink, source: VideoSource | SessionSource) -> None:
+        """Keeps the progress of `session`, and sets all three to where `saved` stood."""
+        self._session, self._link = session, link
+        if self.saved is None:
+            return
+        p = self.saved.progress
+        count = len(self.saved.tail)
+        source.skip(p.read - count)
+        frames = [frame for _ in range(count) if (frame := source.read(0.0)) is not None]
+        link.resume(p.segment, p.start, self.saved.carry)
+        tail = Piece(p.segment, p.start, list(self.saved.tail))
+        session.resume(Position(p.sequence, p.segment, p.start, tail), frames)
+        session.stats.read, session.stats.shown = p.read, p.shown
+        session.stats.dropped.update(p.dropped)
+        print(f"going on after {p.shown} frames")
+
+    def first_frame(self, frame: Frame) -> None:
+        """Remembers when the first frame was."""
+        if self._session is not None and self._session.stats.read == 0:
+            self.origin = frame.t_capture_ns
+
+    def after_step(self) -> None:
+        """Settles now and then, where that is possible."""
+        session, link = self._session, self._link
+        if session is None or link is None or session.stats.shown - self.settled_frames < SETTLE_FRAMES:
+            return
+        position = session.position()
+        if position is None:
+            return
+        self.output.settle()
+        self.settled, self.settled_frames = self.settled + 1, session.stats.shown
+        tail = np.stack(position.tail.frames) if position.tail else np.empty((0, 1, 1, 3), np.uint8)
+        save(self.output.part, Saved(progress=Progress(
+            signature=self.signature, read=session.stats.read, shown=session.stats.shown,
+            dropped=dict(session.stats.dropped), sequence=position.sequence, segment=position.segment,
+            start=position.start, settled=self.settled, origin_ns=self.origin), tail=tail, carry=link.carry))
+
+    def tell(self, path: Path) -> None:
+        """After a run that was cut short: says how to go on, or clears up if there is nothing to go on with."""
+        if self.output.part.is_dir() and self.settled:
+            print(f"{self.settled_frames} frames of {path} are safe: the same command goes on after them")
+        elif self.output.part.is_dir():
+            shutil.rmtree(self.output.part, ignore_errors=True)

@@ -19,9 +19,9 @@ from capture.engine import EngineSource
 from capture.errors import CaptureError, SourceEnded
 from capture.frame import Flags, Frame, Kind, packed_size
 from capture.paced import RealTimeSource
-from capture.ring import RingWriter
 from capture.recording.layout import About
 from capture.recording.recorder import Recorder
+from capture.ring import RingWriter
 from capture.screen import ScreenSource, parse_region, window_region
 from capture.session import SessionSource
 from capture.source import FrameSource, Pacing

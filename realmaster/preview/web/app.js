@@ -38,7 +38,37 @@ async function showPair(buffer) {
   stage.dataset.pairs = Number(stage.dataset.pairs || 0) + 1;
 }
 
-function showStatus({ status, settings }) {
+function clock(seconds) {
+  return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+}
+
+function showRecording(recording) {
+  byId("recorder").hidden = !recording;
+  const line = byId("recording");
+  if (!recording) return;
+  const on = Boolean(recording.path);
+  byId("record").setAttribute("aria-pressed", on);
+  byId("record").textContent = on ? `Stop ${clock(recording.seconds)}` : "Record";
+  byId("save").disabled = !recording.replay_bytes;
+  byId("save").textContent = `Save last ${Math.round(recording.replay_seconds)} s`;
+  const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
+  const remembered = recording.replay_bytes ? `${megabytes(recording.replay_bytes)} of memory hold the last ${recording.replay_seconds.toFixed(0)} s` : "";
+  const now = on ? `recording to ${recording.path}: ${megabytes(recording.bytes)}, ${recording.lost} frames lost, ` +
+    `${(recording.free_bytes / 1e9).toFixed(1)} GB free` : "";
+  const saved = recording.saved && !on ? `saved ${recording.saved}` : "";
+  line.textContent = [recording.error, now, saved, remembered].filter(Boolean).join(" · ");
+  line.className = recording.error ? "trouble" : "";
+  line.hidden = !line.textContent;
+}
+
+function showControls({ length }) {
+  byId("seeker").hidden = !length;
+  byId("seek").max = length;
+}
+
+function showStatus({ status, settings, controls }) {
+  showRecording(status.recording);
+  showControls(controls);
   byId("fps-in").textContent = `${status.fps_in.toFixed(1)} fps`;
   byId("fps-out").textContent = `${status.fps_out.toFixed(1)} fps`;
   byId("behind").textContent = `${status.behind.toFixed(2)} s`;
@@ -46,9 +76,10 @@ function showStatus({ status, settings }) {
   byId("dropped").textContent = causes.map(([cause, n]) => `${n} ${cause}`).join(", ") || "none";
   const stages = Object.entries(status.stage_ms);
   byId("stages").textContent = stages.map(([name, ms]) => `${name} ${ms.toFixed(0)} ms`).join("  ") || "–";
-  if (status.server) say(status.server, "trouble");
+  const trouble = status.source || status.server;
+  if (trouble) say(trouble, "trouble");
   else say(`live, model ${status.model}`, "live");
-  explain(status.server);
+  explain(trouble);
   if (Date.now() - touched > 1500) {
     setRange("strength", Math.round(settings.strength * 100), "%");
     setRange("steps", settings.steps, "");
@@ -125,11 +156,18 @@ byId("steps").oninput = (event) => {
   setRange("steps", event.target.value, "");
   send({ steps: Number(event.target.value) });
 };
+byId("record").onclick = () => send({ record: true });
+byId("save").onclick = () => send({ save: true });
+byId("seek").oninput = (event) => {
+  byId("seek-value").textContent = clock(Number(event.target.value));
+  send({ seek: Number(event.target.value) });
+};
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "INPUT") return;
   const now = Number(handle.getAttribute("aria-valuenow"));
   const actions = {
     ArrowLeft: () => split(now - 2), ArrowRight: () => split(now + 2), Home: () => split(0), End: () => split(100),
+    r: () => byId("record").click(), l: () => byId("save").click(),
     w: () => layout("wipe"), s: () => layout("side"), f: fullScreen,
     "[": () => strength(Number(byId("strength").value) - 5), "]": () => strength(Number(byId("strength").value) + 5),
   };
