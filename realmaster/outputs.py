@@ -103,7 +103,7 @@ def open_output(path: Path, layout: Layout, codec: str, rate: Fraction, comment:
         raise UserError(f"{path.name}: end the output in .mp4 (plays anywhere), .mkv (lossless), .mov (for editing), "
                         ".png or .exr (numbered pictures)")
     try:
-        output.part.mkdir(parents=True, exist_ok=True)
+        output.part.mkdir(exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}; choose another folder with -o") from error
     return output

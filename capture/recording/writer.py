@@ -122,7 +122,10 @@ class SessionWriter:
         self._index.write(encode_line(line) + b"\n")
 
     def close(self, dropped: int = 0) -> None:
-        """Makes the session whole and names it; `dropped` frames were lost after the last. Raises `CaptureError` if that fails; what is there stays."""
+        """Makes the session whole and names it; `dropped` frames were lost after the last.
+
+        Raises `CaptureError` if that fails; what is there stays.
+        """
         try:
             self._close_files()
             self.lost += dropped

@@ -19,7 +19,7 @@ from realmaster.config import Look, Render, as_toml
 from realmaster.errors import UserError
 from realmaster.link import LocalLink
 from realmaster.outputs import Layout, Output, open_output
-from realmaster.resume import Progress, Saved, load, save
+from realmaster.resume import FILE, Progress, Saved, load, save
 from realmaster.session import Position, Session
 from realmaster.sinks import ProgressSink
 from realmaster.stitch import Piece
@@ -38,6 +38,13 @@ def run(settings: Render) -> int:
     source = _source(settings)
     output = open_output(settings.output, Layout(settings.size, settings.side_by_side), settings.codec,
                          source.info.rate or Fraction(24), as_toml(settings))
+    try:
+        return _render(settings, source, output)
+    finally:
+        _tell(settings.output, output.part)
+
+
+def _render(settings: Render, source: VideoSource | SessionSource, output: Output) -> int:
     signature = _signature(settings)
     saved = load(output.part, signature)
     link = (BridgeClient(settings.server, "render", settings.key, settings.server_key) if settings.server
@@ -49,16 +56,21 @@ def run(settings: Render) -> int:
                       pacing=Pacing.FRAMELOCKED, tap=keeper.first_frame, after_step=keeper.after_step)
     if isinstance(link, LocalLink):
         keeper.attach(session, link, source)
-    try:
-        stats = session.run(stop=lambda: False, finish=output.finish)
-    finally:
-        keeper.tell(settings.output)
+    stats = session.run(stop=lambda: False, finish=output.finish)
     lost = sum(stats.dropped.values())
     print(f"{settings.output}: {stats.shown} frames from {settings.input}")
     if lost:
         print(f"{lost} frames of {settings.input} are missing: they could not be decoded, or were lost in recording")
         return 3
     return 0
+
+
+def _tell(path: Path, part: Path) -> None:
+    """After a run that was cut short: says how to go on, or clears up if there is nothing to go on with."""
+    if (part / FILE).exists():
+        print(f"what is rendered of {path} so far is safe: the same command goes on after it")
+    else:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _source(settings: Render) -> VideoSource | SessionSource:
@@ -128,10 +140,3 @@ class _Keeper:
             signature=self.signature, read=session.stats.read, shown=session.stats.shown,
             dropped=dict(session.stats.dropped), sequence=position.sequence, segment=position.segment,
             start=position.start, settled=self.settled, origin_ns=self.origin), tail=tail, carry=link.carry))
-
-    def tell(self, path: Path) -> None:
-        """After a run that was cut short: says how to go on, or clears up if there is nothing to go on with."""
-        if self.output.part.is_dir() and self.settled:
-            print(f"{self.settled_frames} frames of {path} are safe: the same command goes on after them")
-        elif self.output.part.is_dir():
-            shutil.rmtree(self.output.part, ignore_errors=True)

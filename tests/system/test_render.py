@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from capture.errors import SourceEnded
+from capture.session import SessionSource
 from capture.video import VideoSource
 from realmaster.config import TINY
 from tests.conftest import moving_frames
-from tests.contract.test_sources import write_video
+from tests.contract.test_sources import record, write_video
 
 pytestmark = pytest.mark.skipif(not TINY.exists(), reason="no shipped weights")
 
@@ -67,3 +72,76 @@ def test_mistakes_are_named_and_leave_nothing_behind(clip, tmp_path, arguments, 
     done = render(str(clip), *arguments)
     assert done.returncode == 1 and words in done.stderr and "Traceback" not in done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mkv"]
+
+
+@pytest.fixture(scope="module")
+def take(tmp_path_factory) -> Path:
+    return record(tmp_path_factory.mktemp("sessions") / "take", moving_frames(150, 128, 72))
+
+
+def kill_when_safe(*arguments: str, part: Path) -> None:
+    """Starts a render and kills it as soon as some of it is safe."""
+    process = subprocess.Popen([sys.executable, "-m", "realmaster", "render", *arguments], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (part / "progress.npz").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".png"])
+def test_a_killed_render_goes_on_without_a_seam(take, tmp_path, suffix):
+    whole, cut = tmp_path / "a" / f"out{suffix}", tmp_path / "b" / f"out{suffix}"
+    for path in (whole, cut):
+        path.parent.mkdir()
+    assert render(str(take), "-o", str(whole)).returncode == 0
+    kill_when_safe(str(take), "-o", str(cut), part=cut.with_name(cut.name + ".part"))
+    assert not cut.exists() and not cut.with_suffix("").exists()
+    other = render(str(take), "-o", str(cut), "--seed", "3")
+    assert other.returncode == 1 and "other settings" in other.stderr
+    done = render(str(take), "-o", str(cut))
+    assert done.returncode == 0 and "going on after" in done.stdout, done.stderr
+    assert sorted(p.name for p in cut.parent.iterdir()) == [whole.name if suffix == ".mp4" else "out"]
+    if suffix == ".mp4":
+        assert np.array_equal(frames_of(whole), frames_of(cut))
+    else:
+        names = sorted(p.name for p in whole.with_suffix("").iterdir())
+        assert names == [f"out_{i:06d}.png" for i in range(150)]
+        assert all((whole.with_suffix("") / n).read_bytes() == (cut.with_suffix("") / n).read_bytes() for n in names)
+
+
+def test_a_damaged_progress_file_is_told(take, tmp_path):
+    part = tmp_path / "o.mkv.part"
+    part.mkdir()
+    (part / "progress.npz").write_bytes(b"PK damaged")
+    done = render(str(take), "-o", str(tmp_path / "o.mkv"))
+    assert done.returncode == 1 and "start over" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("name", "extra", "codec"), [
+    ("o.mov", [], "prores"), ("o.mp4", ["--codec", "h265"], "hevc"), ("o.mkv", [], "ffv1"), ("o.exr", [], "exr"),
+    ("o.mp4", ["--size", "128", "72"], "h264")])
+def test_a_range_of_a_session_in_every_format(take, tmp_path, name, extra, codec):
+    done = render(str(take), "-o", str(tmp_path / name), "--start", "1", "--stop", "1.6", *extra)
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / name if codec != "exr" else tmp_path / "o" / "o_000000.exr"
+    with av.open(str(file)) as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name == codec
+        assert (stream.width, stream.height) == ((128, 72) if "--size" in extra else (256, 144))
+        assert sum(1 for _ in container.decode(video=0)) == (1 if codec == "exr" else 15)
+    if codec == "exr":
+        assert len(list((tmp_path / "o").iterdir())) == 15
+
+
+def test_the_output_keeps_the_sessions_time(tmp_path):
+    """Frames that were lost in recording leave a gap in time, not a jump in speed."""
+    frames = moving_frames(40, 128, 72)
+    path = record(tmp_path / "take", frames[:20] + frames[30:])
+    assert render(str(path), "-o", str(tmp_path / "o.mp4")).returncode == 0
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        times = [float(f.pts * f.time_base) for f in container.decode(video=0)]
+    expected = [e / 1000 for e in SessionSource(path).index.pts]
+    assert np.allclose(times, expected, atol=1e-3) and len(times) == 30
+    shutil.rmtree(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,10 @@ from bridge.protocol import RenderSettings
 from capture.engine import EngineSource
 from capture.errors import SourceEnded
 from capture.frame import Flags, Frame, packed_size
+from capture.recording.layout import About
+from capture.recording.recorder import Recorder
 from capture.ring import RingWriter
+from capture.session import SessionSource
 from capture.source import Pacing, SourceInfo
 from capture.video import VideoSource
 from realmaster.backends import open_backend
@@ -92,13 +96,13 @@ def play(ring: str, frames: list[Frame], fps: float, attached: threading.Event, 
     return thread
 
 
-def live(ring_name: str, frames: list[Frame], link, fps: float = 120,
-         pacing: Pacing = Pacing.GENLOCKED) -> tuple[Keep, Stats]:
+def live(ring_name: str, frames: list[Frame], link, *, fps: float = 120,
+         pacing: Pacing = Pacing.GENLOCKED, tap: Callable[[Frame], None] = lambda _: None) -> tuple[Keep, Stats]:
     attached = threading.Event()
     game = play(ring_name, frames, fps, attached, pacing is Pacing.FRAMELOCKED)
     source = EngineSource(ring_name, pacing)
     keep = Keep()
-    session = Session(source, link, [keep], RenderSettings, pacing=pacing, max_fps=1000)
+    session = Session(source, link, [keep], RenderSettings, pacing=pacing, max_fps=1000, tap=tap)
     attached.set()
     deadline = time.monotonic() + 60
     stats = session.run(lambda: time.monotonic() > deadline)
@@ -147,6 +151,25 @@ def test_live_equals_offline_with_the_shipped_model(ring_name, serve):
     photos, again = keep.photos(), offline(shown, open_backend(Model()))
     assert len(photos) == 30 and photos.keys() == again.keys()
     assert all(np.array_equal(photos[i], again[i]) for i in photos)
+
+
+@pytest.mark.parametrize("model", ["tint", "tiny"])
+def test_a_recorded_session_renders_to_what_live_showed(ring_name, serve, tmp_path, model):
+    if model == "tiny" and not TINY.exists():
+        pytest.skip("no shipped weights")
+    backend = TintBackend if model == "tint" else lambda: open_backend(Model())
+    recorder = Recorder(About(source="test", pacing="framelocked"), lossless=True, replay_seconds=0, replay_bytes=0)
+    recorder.start(tmp_path / "take")
+    keep, stats = live(ring_name, moving_frames(40), BridgeClient(serve(backend).address), fps=100,
+                       pacing=Pacing.FRAMELOCKED, tap=recorder.take)
+    recorder.close()
+    assert accounted(stats) == 0 and len(keep.photos()) == 40
+    again = Keep()
+    Session(SessionSource(tmp_path / "take"), LocalLink(backend()), [again], RenderSettings,
+            pacing=Pacing.FRAMELOCKED).run(lambda: False)
+    photos, offline_photos = keep.photos(), again.photos()
+    assert photos.keys() == offline_photos.keys()
+    assert all(np.array_equal(photos[i], offline_photos[i]) for i in photos)
 
 
 @pytest.mark.parametrize("pacing", [Pacing.GENLOCKED, Pacing.FREERUN])
