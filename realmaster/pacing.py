@@ -30,6 +30,8 @@ def present_at(state: Presentation, t_capture: float, now: float) -> tuple[float
     ready = now - t_capture + SLACK_SECONDS
     relaxed = ready if state.delay is None else state.delay - RELAX_SECONDS_PER_FRAME
     delay = max(ready, relaxed)
+    if delay - ready > MAX_DELAY or state.shown > now + MAX_DELAY:  # the clock was set back: begin anew
+        return now, Presentation(ready, now)
     due = max(t_capture + delay, state.shown)
     return due, replace(state, delay=min(delay, MAX_DELAY), shown=due)
 
@@ -44,7 +46,10 @@ class Intake:
 
 def take(state: Intake, now: float) -> tuple[bool, Intake]:
     """Whether to take a frame that is there at `now`. Evenly spaced on average, without bursts."""
-    if now < state.next_due - state.period * 0.25:
+    early = state.next_due - now
+    if early > 2 * state.period:  # the clock was set back
+        return True, replace(state, next_due=now + state.period)
+    if early > state.period * 0.25:
         return False, state
     return True, replace(state, next_due=max(state.next_due + state.period, now))
 

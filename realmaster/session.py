@@ -8,7 +8,7 @@ Peers come and go: while there is no server the game's frames are shown alone, w
 waits; when either is back the stream goes on with a new window. Only an offline run gives up.
 
 One thread, no locks. Queues: one window waiting (newest wins, or it waits if frame-locked), and
-`DISPLAY_WINDOWS` windows of frames waiting to be shown (oldest dropped, counted).
+`DISPLAY_WINDOWS` windows of frames waiting to be shown (when full, the oldest are shown early).
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Session:
             self._talk(self.link, 0.0 if wants_source else self._idle())
         over = self._source_ended or bool(self.stats.source)
         if over and self._stitcher is not None and not (self._waiting or self._sent):
-            self._emit(self._stitcher.flush())
+            self._emit(self._stitcher.flush(), late=not self._source_ended)
         self._present()
 
     def _talk(self, link: Link, timeout: float) -> None:
@@ -281,7 +281,7 @@ class Session:
             raise UserError("the server stopped answering: start it again and repeat the command")
         self.stats.server = why
         if self._stitcher is not None:
-            self._emit(self._stitcher.flush())
+            self._emit(self._stitcher.flush(), late=True)
         self._drop("server lost", len(self._frames) + (self._windower.waiting if self._windower else 0))
         self._spec = self._windower = self._stitcher = None
         self._waiting.clear()
@@ -297,26 +297,29 @@ class Session:
             period = intake_period(seconds, self._spec.stride, self.fastest)
             self._intake = Intake(period, self._intake.next_due)
         self.stats.server = ""
-        self._emit(self._stitcher.push(segment, start, frames))
+        self._emit(self._stitcher.push(segment, start, frames), late=bool(self.stats.source))
         self.stats.seam = self._stitcher.seam
 
-    def _emit(self, pieces: list[Piece]) -> None:
-        """Queues finished frames for display, each with the game frame it was made of."""
+    def _emit(self, pieces: list[Piece], late: bool = False) -> None:
+        """Queues finished frames for display, each with the game frame it was made of.
+
+        What a fault has made `late` is shown at once, and does not set the pace for what comes after.
+        """
         for piece in pieces:
             for i, photo in enumerate(piece.frames):
                 frame = self._frames.pop((piece.segment, piece.start + i))
                 due = 0.0
-                if self.live:
+                if self.live and not late:
                     due, self._presentation = present_at(self._presentation, frame.t_capture_ns / 1e9, self.clock())
                 self._display.append((due, Shown(frame, photo)))
-        limit = DISPLAY_WINDOWS * self._spec.length if self._spec else 0
-        while self.live and not self.lossless and len(self._display) > limit > 0:
-            self._display.popleft()
-            self._drop("display full", 1)
 
     def _present(self) -> None:
+        limit = DISPLAY_WINDOWS * self._spec.length if self._spec else 0
         while self._display and (not self.live or self._display[0][0] <= self.clock()):
             self._show(self._display.popleft()[1])
+        while self.live and len(self._display) > limit > 0:  # what waits need not wait so long
+            self._show(self._display.popleft()[1])
+            self._presentation = Presentation()
 
     def _show(self, shown: Shown) -> None:
         now = self.clock()
