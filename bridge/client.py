@@ -146,12 +146,13 @@ class BridgeClient:
         if now - self._ping > PING_SECONDS:
             self._ping = now
             self._say(Ping(t_ns=time.monotonic_ns()))
-        if now - self._heard > DEAD_SECONDS:
-            lost = Lost(len(self._in_flight))
-            self.spec, self.credits = None, 0
-            self._in_flight.clear()
-            return lost
-        return None
+        return self._lost() if now - self._heard > DEAD_SECONDS else None
+
+    def _lost(self) -> Lost:
+        lost = Lost(len(self._in_flight))
+        self.spec, self.credits, self.busy_seconds = None, 0, 0.0
+        self._in_flight.clear()
+        return lost
 
     def _say(self, message: Hello | Ping | Bye) -> None:
         with contextlib.suppress(zmq.Again):  # nobody is connected: the next Hello will tell
@@ -180,6 +181,8 @@ class BridgeClient:
                 self.busy_seconds = 0.0
                 return Arrived(message, frames)
             case Pong():
+                if self.spec is not None and not message.known:
+                    return self._lost()  # it was restarted faster than its silence could tell
                 self.busy_seconds = message.rendering_ms / 1e3
                 return None
             case _:

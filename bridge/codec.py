@@ -66,7 +66,7 @@ def _decode(side: str, parts: Sequence[Part]) -> Any:
         raise ProtocolError("no header, or one that is too long")
     try:
         message = _decoders[side].decode(parts[0])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:  # msgspec lets the latter two through
         raise ProtocolError(f"unreadable header: {error}") from error
     if isinstance(message, Window | Chunk):
         return message, _frames(message, parts[1:])

@@ -146,9 +146,13 @@ class Chunk(_Wire, frozen=True):
 
 
 class Pong(_Wire, frozen=True):
-    """The server lives. `rendering_ms` is how long the window in hand has taken so far, 0 if none."""
+    """The server lives. `rendering_ms` is how long the window in hand has taken so far, 0 if none.
+
+    `known` is false if this client has not said Hello to it: it was restarted, or has forgotten a silent client.
+    """
 
     t_ns: int
+    known: bool
     queued: int
     rendering_ms: float
 

@@ -173,6 +173,7 @@ class BridgeServer:
         except BaseException as error:
             self._failure = error  # raised again by `run`, in the main thread
             return
+        log.info("ready: %s", self._backend.spec)
         while not self._stop.is_set():
             try:
                 job = self._jobs.get(timeout=0.2)
@@ -243,7 +244,8 @@ class BridgeServer:
             case Ping():
                 since = self._rendering_since
                 busy = 0.0 if since is None else (time.monotonic() - since) * 1e3
-                self._send(who, Pong(t_ns=message.t_ns, queued=self._jobs.qsize(), rendering_ms=busy))
+                self._send(who, Pong(t_ns=message.t_ns, known=session is not None, queued=self._jobs.qsize(),
+                                     rendering_ms=busy))
             case Bye():
                 self._forget(who)
             case _:

@@ -97,7 +97,7 @@ class Session:
         self._sent: dict[int, Window] = {}  # windows in flight, by sequence
         self._display: deque[tuple[float, Shown]] = deque()
         self._presentation, self._intake = Presentation(), Intake(self.fastest)
-        self._sequence = 0
+        self._sequence = self._newest = self._renewed = 0
         self._sent_to: tuple[int, int] | None = None  # where the next window starts if it continues
         self._resume: tuple[Position, Sequence[Frame]] | None = None
         self._source_ended, self._greeted = False, link is None
@@ -147,7 +147,7 @@ class Session:
             self._talk(self.link, 0.0 if wants_source else self._idle())
         over = self._source_ended or bool(self.stats.source)
         if over and self._stitcher is not None and not (self._waiting or self._sent):
-            self._emit(self._stitcher.flush(), late=not self._source_ended)
+            self._emit(self._stitcher.flush())
         self._present()
 
     def _talk(self, link: Link, timeout: float) -> None:
@@ -179,10 +179,13 @@ class Session:
                 self._queue(self._windower.flush())
             return
         self.stats.source = self.source.trouble
+        if self.stats.source:
+            self._renew()
         if frame is None:
             if self.stats.source and self._windower is not None and self._windower.places:
                 self._queue(self._windower.flush())  # what came before is shown without what may never come
             return
+        self._newest = frame.t_capture_ns
         self.tap(frame)
         now = self.clock()
         self.stats.read += 1
@@ -265,6 +268,7 @@ class Session:
 
     def _begin(self, spec: ModelSpec) -> None:
         self._greeted = True
+        self._renew()
         self._spec, self.stats.model, self.stats.server = spec, spec.model, ""
         self._windower, self._stitcher = Windower(spec), Stitcher(spec.overlap)
         self._sent_to = None
@@ -280,8 +284,9 @@ class Session:
         if not self.live:
             raise UserError("the server stopped answering: start it again and repeat the command")
         self.stats.server = why
+        self._renew()
         if self._stitcher is not None:
-            self._emit(self._stitcher.flush(), late=True)
+            self._emit(self._stitcher.flush())
         self._drop("server lost", len(self._frames) + (self._windower.waiting if self._windower else 0))
         self._spec = self._windower = self._stitcher = None
         self._waiting.clear()
@@ -297,19 +302,20 @@ class Session:
             period = intake_period(seconds, self._spec.stride, self.fastest)
             self._intake = Intake(period, self._intake.next_due)
         self.stats.server = ""
-        self._emit(self._stitcher.push(segment, start, frames), late=bool(self.stats.source))
+        self._emit(self._stitcher.push(segment, start, frames))
         self.stats.seam = self._stitcher.seam
 
-    def _emit(self, pieces: list[Piece], late: bool = False) -> None:
-        """Queues finished frames for display, each with the game frame it was made of.
+    def _renew(self) -> None:
+        """After a fault: frames from before it are shown at once, and do not set the pace for those after it."""
+        self._presentation, self._renewed = Presentation(), self._newest + 1
 
-        What a fault has made `late` is shown at once, and does not set the pace for what comes after.
-        """
+    def _emit(self, pieces: list[Piece]) -> None:
+        """Queues finished frames for display, each with the game frame it was made of."""
         for piece in pieces:
             for i, photo in enumerate(piece.frames):
                 frame = self._frames.pop((piece.segment, piece.start + i))
                 due = 0.0
-                if self.live and not late:
+                if self.live and frame.t_capture_ns >= self._renewed:
                     due, self._presentation = present_at(self._presentation, frame.t_capture_ns / 1e9, self.clock())
                 self._display.append((due, Shown(frame, photo)))
 
@@ -327,7 +333,8 @@ class Session:
             self.stats.shown += 1
             self.stats.rate_out.add(now)
             if self.live:
-                self.stats.behind = now - shown.frame.t_capture_ns / 1e9
+                self.stats.captured = shown.frame.t_capture_ns / 1e9
+                self.stats.behind = now - self.stats.captured
                 self.stats.remember("behind", self.stats.behind * 1e3)
         for sink in self.sinks:
             sink.show(shown, self.stats)

@@ -46,6 +46,8 @@ class Stats:
     model: str = ""
     behind: float = 0.0
     """Seconds from capture to display of the last frame."""
+    captured: float = 0.0
+    """When the last photoreal frame shown was captured, in seconds of the monotonic clock."""
     seam: float | None = None
     stage_ms: dict[str, float] = field(default_factory=dict[str, float])
     recording: RecorderStatus | None = None

@@ -46,7 +46,7 @@ def read_about(folder: Path) -> About:
     """Raises `CaptureError` unless `folder` is a session of this version."""
     try:
         about = msgspec.json.decode((folder / ABOUT).read_bytes(), type=About)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         hint = ""
         if folder.with_name(folder.name + PART).is_dir():
             hint = f"; its recording was cut short: `realmaster recover {folder}{PART}`"
@@ -66,7 +66,7 @@ def read_index(folder: Path) -> Index:
                 at, offset = offset, offset + len(raw)
                 try:
                     line = decode_line(raw)
-                except msgspec.MsgspecError:
+                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                     bad += 1
                     continue
                 match line:

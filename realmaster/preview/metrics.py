@@ -13,7 +13,7 @@ def metrics_text(stats: Stats, now: float) -> str:
         lines.append(f"# TYPE realmaster_{name} {kind}")
         for key, value in samples.items():
             labels = f'{{{label}="{key}"}}' if label else ""
-            lines.append(f"realmaster_{name}{labels} {value:g}")
+            lines.append(f"realmaster_{name}{labels} {value:.10g}")
 
     def single(name: str, kind: str, value: float) -> None:
         family(name, kind, {"": value})
@@ -24,6 +24,7 @@ def metrics_text(stats: Stats, now: float) -> str:
     single("fps_in", "gauge", stats.rate_in.value(now))
     single("fps_out", "gauge", stats.rate_out.value(now))
     single("behind_now_seconds", "gauge", stats.behind)
+    single("last_capture_seconds", "gauge", stats.captured)
     single("server_up", "gauge", float(not stats.server))
     single("source_up", "gauge", float(not stats.source))
     for name, row in stats.quantiles().items():

@@ -217,3 +217,26 @@ def test_only_known_keys_get_in(tmp_path: Path):
     finally:
         server.stop()
         thread.join()
+
+
+def test_a_server_that_is_back_before_its_silence_told_is_noticed(serve, tmp_path: Path):
+    """The windows in flight at its predecessor would be waited for without end."""
+    address = f"ipc://{tmp_path}/quick"
+    backend = TintBackend()
+    backend.gate.clear()
+    first = BridgeServer(address, lambda: backend)
+    thread = threading.Thread(target=first.run)
+    thread.start()
+    client = BridgeClient(address)
+    until(client, Ready)
+    for n in range(CREDITS):
+        client.send(window(n), list(PIXELS))
+    first.stop()
+    thread.join()
+    serve(TintBackend, address)
+    assert until(client, Lost).in_flight == CREDITS
+    until(client, Ready)
+    client.send(window(9), list(PIXELS))
+    until(client, Arrived)
+    client.close()
+    backend.gate.set()

@@ -48,7 +48,7 @@ CLIENT = {"hello": (Hello(version=PROTOCOL_VERSION, client="test"), []), "window
 SERVER = {"warming": (Warming(detail="loading"), []), "chunk": (chunk(), FRAMES),
           "welcome": (Welcome(version=PROTOCOL_VERSION, server="realmaster", spec=SPEC, credits=2), []),
           "refuse": (Refuse(code="shape", detail="no", sequence=4), []),
-          "pong": (Pong(t_ns=7, queued=1, rendering_ms=2.0), [])}
+          "pong": (Pong(t_ns=7, known=True, queued=1, rendering_ms=2.0), [])}
 
 
 @pytest.mark.parametrize("name", [*CLIENT, *SERVER])
