@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import av.error
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +38,7 @@ class RecorderStatus:
     path: str = ""
     frames: int = 0
     photos: int = 0
+    photos_lost: int = 0
     bytes: int = 0
     seconds: float = 0.0
     lost: int = 0
@@ -89,10 +91,11 @@ class Recorder:
         self._queue: queue.Queue[Frame | _Photo | Callable[[], None]] = queue.Queue(QUEUE)
         self._writer: SessionWriter | None = None
         self._wanted = self.replay is not None
-        self._lost = 0  # frames lost here since the last one taken
+        # Counts that only the caller's side raises, and how much of them is written down.
+        self._lost = self._photos_lost = self._told = 0
         self._frames, self._photos = FrameCoder(), PhotoCoder()
         self._origin: int | None = None
-        self._last_pts, self._disk_checked = -1, 0.0
+        self._last_pts, self._last_clock, self._disk_checked = -1, 0, 0.0
         self._pts_of: dict[int, int] = {}
         self._saved, self._error, self._free = "", "", 0
         self._saver: threading.Thread | None = None
@@ -121,7 +124,7 @@ class Recorder:
         try:
             self._queue.put(_Photo(t_capture_ns, picture), block=self.lossless)
         except queue.Full:
-            return  # what is lost is a copy: the frame itself is recorded, and can be rendered again
+            self._photos_lost += 1  # a copy: the frame itself is recorded, and can be rendered again
 
     def start(self, path: Path) -> None:
         """Begins to record to `path`; an error shows up in `status`."""
@@ -159,7 +162,7 @@ class Recorder:
                     self._photo(item)
                 else:
                     item()
-            except CaptureError as error:
+            except (CaptureError, OSError, av.error.FFmpegError) as error:
                 self._fail(str(error))
             self._tell()
 
@@ -167,14 +170,19 @@ class Recorder:
         if self._writer is None and self.replay is None:
             return  # the recording has ended by itself
         clock = frame.t_capture_ns if self.about.clock == "capture" else round(frame.t_game * 1e9)
-        self._origin = clock if self._origin is None else self._origin
+        if self._origin is None or clock < self._last_clock:  # the first frame, or a game that begins anew
+            self._origin = clock - (self._last_pts + 1) * MS
         pts = max((clock - self._origin) // MS, self._last_pts + 1)
-        lost, self._lost = self._lost, 0
-        self._last_pts = pts
+        self._last_pts, self._last_clock = pts, clock
         self._pts_of[frame.t_capture_ns] = pts
         if len(self._pts_of) > 1024:  # far more than a session holds back
             del self._pts_of[next(iter(self._pts_of))]
-        self._keep(self._frames.code(frame, pts, lost))
+        self._keep(self._frames.code(frame, pts, self._new_losses()))
+
+    def _new_losses(self) -> int:
+        lost = self._lost
+        new, self._told = lost - self._told, lost
+        return new
 
     def _photo(self, photo: _Photo) -> None:
         pts = self._pts_of.get(photo.t_capture_ns)
@@ -210,8 +218,7 @@ class Recorder:
             shutil.rmtree(writer.part)
             raise CaptureError("nothing was recorded: no frame came")
         if writer is not None:
-            lost, self._lost = self._lost, 0
-            writer.close(lost)
+            writer.close(self._new_losses())
             self._saved = writer.summary
 
     def _fail(self, message: str) -> None:
@@ -245,7 +252,7 @@ class Recorder:
         writer, replay = self._writer, self.replay
         self.status = RecorderStatus(
             path=str(writer.path) if writer else "", frames=writer.frames if writer else 0,
-            photos=writer.photos if writer else 0, bytes=writer.bytes if writer else 0,
+            photos=writer.photos if writer else 0, photos_lost=self._photos_lost, bytes=writer.bytes if writer else 0,
             seconds=writer.seconds if writer else 0.0, lost=writer.lost if writer else 0, free_bytes=self._free,
             replay_seconds=replay.seconds if replay else 0.0, replay_bytes=replay.bytes if replay else 0,
             saved=self._saved, error=self._error)

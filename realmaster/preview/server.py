@@ -161,7 +161,9 @@ class Preview:
     async def _index(self, _: web.Request) -> web.StreamResponse:
         return web.FileResponse(WEB / "index.html", headers={"Cache-Control": "no-store"})
 
-    async def _metrics(self, _: web.Request) -> web.StreamResponse:
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        if request.host not in self._own_names():
+            raise web.HTTPForbidden(text="ask for the metrics by their own address")
         return web.Response(text=metrics_text(self._stats, time.monotonic()), content_type="text/plain")
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:

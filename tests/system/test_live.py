@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -9,13 +10,19 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import av
 import pytest
 
+from capture.session import SessionSource
 from realmaster.config import TINY
+from realmaster.launch import STEADY_SECONDS
+from tests.conftest import moving_frames
+from tests.contract.test_sources import record
 
 PATIENCE = 90.0
 pytestmark = pytest.mark.skipif(not TINY.exists(), reason="no shipped weights")
@@ -78,7 +85,8 @@ CANVAS_SUM = """(() => {
 @pytest.mark.parametrize("game", ["demo", "vizdoom"])
 def test_the_page_shows_a_moving_game_and_its_photoreal_version(game, tmp_path):
     pytest.importorskip("moderngl" if game == "demo" else "vizdoom")
-    with running("--game", game) as (process, address), browser(tmp_path) as driver:
+    with running("--game", game, "--sessions", str(tmp_path / "sessions")) as (process, address), browser(
+            tmp_path) as driver:
         driver.get(address)
         wait_for(driver, "document.getElementById('state').className === 'live'")
         wait_for(driver, "Number(document.getElementById('stage').dataset.pairs) > 5")
@@ -89,6 +97,7 @@ def test_the_page_shows_a_moving_game_and_its_photoreal_version(game, tmp_path):
         wait_for(driver, "/[1-9]/.test(document.getElementById('fps-out').textContent)")
         assert not driver.find_element("id", "notice").is_displayed()
         press_keys(driver)
+        record_from_the_page(driver, tmp_path / "sessions")
         end_with_ctrl_c(process)
         wait_for(driver, "document.getElementById('notice').textContent.includes('stopped')")
         no_script_errors(driver)
@@ -105,6 +114,109 @@ def press_keys(driver) -> None:
     body.send_keys("[")
     assert driver.find_element("id", "strength-value").text == "95%"
     wait_for(driver, "document.getElementById('strength').value === '95'")
+
+
+def record_from_the_page(driver, folder: Path) -> None:
+    """The record key, again to stop, and the key that saves the last seconds; both make sessions that can be read."""
+    line = "document.getElementById('recording').textContent"
+    body = driver.find_element("tag name", "body")
+    body.send_keys("r")
+    wait_for(driver, f"/recording to .*: [1-9]/.test({line})")
+    body.send_keys("r")
+    wait_for(driver, f"{line}.includes('saved')")
+    body.send_keys("l")
+    wait_for(driver, f"/saved .*replay-/.test({line})")
+    for path in folder.iterdir():
+        assert SessionSource(path).read(1) is not None
+    assert sorted(p.name.split("-")[0] for p in folder.iterdir()) == ["replay", "take"]
+
+
+def metric(address: str, name: str) -> float:
+    """One number of `/metrics`."""
+    with urllib.request.urlopen(f"{address}metrics", timeout=10) as answer:  # noqa: S310  loopback
+        found = re.search(rf"^realmaster_{name} (\S+)$", answer.read().decode(), re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def until(condition) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+
+
+def child_of(process: subprocess.Popen[str], pattern: str) -> int:
+    """The living child of `live` whose command line matches."""
+    found: list[str] = []
+
+    def look() -> bool:
+        found[:] = subprocess.run(["pgrep", "-P", str(process.pid), "-f", pattern], capture_output=True, text=True,
+                                  check=False).stdout.split()
+        return bool(found)
+
+    until(look)
+    return int(found[0])
+
+
+@pytest.mark.parametrize("victim", ["engine_plugins.demo_game", "realmaster serve"])
+def test_a_child_that_ran_well_is_started_again(victim, tmp_path):
+    pytest.importorskip("moderngl")
+    with running("--log-json", str(tmp_path / "log.jsonl")) as (process, address):
+        started = time.monotonic()
+        until(lambda: metric(address, "frames_shown_total") > 5 and time.monotonic() > started + 1.2 * STEADY_SECONDS)
+        pid = child_of(process, victim)
+        os.kill(pid, signal.SIGKILL)
+        killed = time.monotonic()
+        until(lambda: metric(address, "last_capture_seconds") > killed)
+        assert child_of(process, victim) != pid
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "starting it again" in output and "Traceback" not in output
+    last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    assert last["event"] == "end" and last["percentiles"]["encode"]["p50"] > 0
+    assert last["read"] == last["shown"] + sum(n for cause, n in last["dropped"].items() if cause != "source")
+
+
+def test_record_kill_recover_render(tmp_path):
+    """The README's sequence, with a kill -9 in the middle of it."""
+    pytest.importorskip("moderngl")
+    take = tmp_path / "take"
+    process = subprocess.Popen([sys.executable, "-m", "realmaster", "record", "-o", str(take), "--port", "0"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    index = tmp_path / "take.part" / "frames.jsonl"
+    until(lambda: index.exists() and index.read_bytes().count(b"\n") > 60)
+    process.kill()
+    process.wait()
+    mended = subprocess.run([sys.executable, "-m", "realmaster", "recover", str(take)], capture_output=True, text=True,
+                            check=False)
+    assert mended.returncode in (0, 3), mended.stderr
+    kept = int(re.search(r"(\d+) frames are good", mended.stdout)[1])
+    assert kept > 40
+    done = subprocess.run([sys.executable, "-m", "realmaster", "render", str(take), "-o", str(tmp_path / "out.mp4")],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 3), done.stderr
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == kept
+
+
+def test_a_session_plays_through_the_page_and_can_be_sought_in(tmp_path):
+    take = record(tmp_path / "take", moving_frames(400, 128, 72))
+    command = [sys.executable, "-m", "realmaster", "play", str(take), "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert process.stdout is not None
+        address = re.search(r"http://\S+", process.stdout.readline())[0]
+        with browser(tmp_path / "profile") as driver:
+            driver.get(address)
+            wait_for(driver, "document.getElementById('state').className === 'live'")
+            wait_for(driver, "Number(document.getElementById('stage').dataset.pairs) > 5")
+            assert not driver.find_element("id", "recorder").is_displayed()
+            assert driver.find_element("id", "seek").get_attribute("max") == "15.96"
+            driver.execute_script("const s = document.getElementById('seek'); s.value = 15.5; "
+                                  "s.dispatchEvent(new Event('input'))")
+            output, _ = process.communicate(timeout=60)  # it ends half a second after that
+        assert process.returncode == 0 and "Traceback" not in output
+    finally:
+        process.kill()
 
 
 def end_with_ctrl_c(process: subprocess.Popen[str]) -> None:

@@ -295,3 +295,14 @@ def test_an_unfinished_session_says_how_to_mend_it(tmp_path):
     r.start(tmp_path / "take")
     r.close()
     assert "cut short" in r.status.error
+
+
+def test_on_the_games_clock_time_goes_on_when_the_game_begins_anew(tmp_path):
+    r = Recorder(About(source="test", pacing="framelocked", clock="game"), lossless=True, replay_seconds=0,
+                 replay_bytes=0, reserve=0)
+    r.start(tmp_path / "take")
+    small = full_frame(0).buffers
+    for i, t_game in enumerate([5.0, 5.1, 5.2, 0.0, 0.1, 0.2]):
+        r.take(Frame(i, i, small, t_game=t_game))
+    r.close()
+    assert SessionSource(tmp_path / "take").index.pts == [0, 100, 200, 201, 301, 401]
