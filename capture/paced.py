@@ -21,6 +21,8 @@ class RealTimeSource:
     def __init__(self, source: FrameSource) -> None:
         self.source = source
         self.info: SourceInfo = replace(source.info, live=True)
+        self.position = 0.0
+        """Where in the file the last frame was, in seconds."""
         self._next: Frame | None = None
         self._offset: float | None = None  # from the file's seconds to the clock's
         self._wanted: float | None = None
@@ -51,7 +53,7 @@ class RealTimeSource:
         time.sleep(min(max(wait, 0.0), timeout))
         if wait > timeout:
             return None
-        frame, self._next = self._next, None
+        frame, self._next, self.position = self._next, None, place
         return replace(frame, t_capture_ns=time.monotonic_ns())
 
     def keep_alive(self) -> None:

@@ -72,7 +72,7 @@ class Controls:
 
     def facts(self) -> dict[str, object]:
         """What the page has to know to show the right controls."""
-        return {"length": self.playing.seconds if self.playing else 0.0}
+        return {"length": self.playing.seconds, "position": self.playing.position} if self.playing else {}
 
     def obey(self, said: dict[str, object]) -> None:
         """Does what the page asks for."""

@@ -61,9 +61,14 @@ function showRecording(recording) {
   line.hidden = !line.textContent;
 }
 
-function showControls({ length }) {
+function showControls({ length, position }) {
   byId("seeker").hidden = !length;
+  if (!length) return;
   byId("seek").max = length;
+  if (Date.now() - touched > 1500) {
+    byId("seek").value = position;
+    byId("seek-value").textContent = clock(position);
+  }
 }
 
 function showStatus({ status, settings, controls }) {
@@ -159,6 +164,7 @@ byId("steps").oninput = (event) => {
 byId("record").onclick = () => send({ record: true });
 byId("save").onclick = () => send({ save: true });
 byId("seek").oninput = (event) => {
+  touched = Date.now();
   byId("seek-value").textContent = clock(Number(event.target.value));
   send({ seek: Number(event.target.value) });
 };
