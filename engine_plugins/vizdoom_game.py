@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -64,6 +65,8 @@ class Doom:
 
         self.game = vzd.DoomGame()
         self.game.load_config(f"{vzd.scenarios_path}/deathmatch.cfg")
+        self.folder = tempfile.TemporaryDirectory(prefix="vizdoom-")
+        self.game.set_doom_config_path(f"{self.folder.name}/vizdoom.ini")  # else it writes one where it is started
         self.game.set_screen_resolution(vzd.ScreenResolution.RES_640X360)
         self.game.set_screen_format(vzd.ScreenFormat.RGB24)
         self.game.set_available_buttons([vzd.Button.MOVE_FORWARD, vzd.Button.TURN_LEFT, vzd.Button.ATTACK])

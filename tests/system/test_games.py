@@ -142,11 +142,12 @@ def test_doom_is_a_real_game_with_labels_and_a_pose(ring_name):
     assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(frames, again, strict=True))
 
 
-def test_vizdooms_depth_and_camera_agree_with_its_map():
+def test_vizdooms_depth_and_camera_agree_with_its_map(tmp_path):
     """Rays through pixels of the middle row meet the map's walls at the distance that the depth buffer tells."""
     vzd = pytest.importorskip("vizdoom")
     game = vzd.DoomGame()
     game.set_doom_map("map01")
+    game.set_doom_config_path(str(tmp_path / "vizdoom.ini"))
     game.set_screen_resolution(vzd.ScreenResolution.RES_640X360)
     game.set_depth_buffer_enabled(True)
     game.set_sectors_info_enabled(True)
