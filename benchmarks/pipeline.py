@@ -3,7 +3,8 @@
 The whole of `realmaster live` runs in its real processes, with a renderer that hands its input back,
 and a viewer that takes every frame. It runs twice: with the window of the tiny model (256x144), and
 with one of 1280x720. CPU seconds are read from the kernel for the session's process and the
-server's; the game's and the viewer's are not ours and not counted.
+server's; the game's and the viewer's are not ours and not counted. A third run adds the replay, which
+remembers the last seconds without loss.
 """
 
 from __future__ import annotations
@@ -47,17 +48,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15.0)
     seconds = parser.parse_args().seconds
     print(machine())
-    for width, height in ((256, 144), (1280, 720)):
-        measure(width, height, seconds)
+    for width, height, replay in ((256, 144, 0), (1280, 720, 0), (1280, 720, 30)):
+        measure(width, height, replay, seconds)
 
 
-def measure(width: int, height: int, seconds: float) -> None:
-    """One run with windows of `width` x `height`, one line."""
+def measure(width: int, height: int, replay: int, seconds: float) -> None:
+    """One run with windows of `width` x `height` and so many seconds of replay, one line."""
     ring = f"bench-{time.monotonic_ns()}"
     with tempfile.TemporaryDirectory() as folder:
         server, game = child(SERVER, f"ipc://{folder}/s", str(width), str(height)), child(GAME, ring)
         live = child("from realmaster.cli import main; main()", "live", "--port", "0", "--game", "none", "--ring", ring,
-                     "--server", f"ipc://{folder}/s")
+                     "--server", f"ipc://{folder}/s", "--replay-seconds", str(replay))
         try:
             assert live.stdout is not None
             address = live.stdout.readline().split(" is at ")[1].split()[0]
@@ -69,7 +70,7 @@ def measure(width: int, height: int, seconds: float) -> None:
             for process in (live, game, server):
                 process.terminate()
                 process.communicate()
-    print(f"window {width}x{height}: {pairs / seconds:.1f} pairs/s watched, {rows[-1]['behind']} s behind the game; "
+    print(f"window {width}x{height}, replay {replay} s: {pairs / seconds:.1f} pairs/s watched, {rows[-1]['behind']} s behind the game; "
           f"CPU a frame: session, capture and preview {used[live] / pairs * 1e3:.1f} ms, "
           f"server's end of the wire {used[server] / pairs * 1e3:.1f} ms, "
           f"together {sum(used.values()) / pairs * 1e3:.1f} ms")

@@ -6,14 +6,10 @@ from collections.abc import Collection
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from capture.errors import CaptureError, SourceEnded
 from capture.frame import Buffer, Encoding, Flags, Frame, Kind
-from capture.recording.layout import Section, facts_of, from_planes, track_file
+from capture.recording.layout import Section, buffer_of, facts_of, track_file
 from capture.recording.reader import TrackReader, read_about, read_index
-from capture.recording.tracks import COLOURS
 from capture.source import SourceInfo
 
 
@@ -94,10 +90,7 @@ class SessionSource:
         self._section = section.number
 
     def _buffer(self, kind: Kind, encoding: Encoding, track: TrackReader, pts: int) -> Buffer:
-        picture = track.picture(pts)
-        if kind in COLOURS:
-            return Buffer(encoding, np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), np.uint8))
-        return Buffer(encoding, from_planes(picture, kind, encoding))
+        return buffer_of(kind, encoding, track.picture(pts))
 
     def _close_tracks(self) -> None:
         for track in self._tracks.values():

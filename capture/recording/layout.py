@@ -19,15 +19,17 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
+import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from capture.errors import CaptureError
-from capture.frame import FORMATS, Camera, CameraSource, Encoding, Flags, Frame, Kind
+from capture.frame import FORMATS, Buffer, Camera, CameraSource, Encoding, Flags, Frame, Kind
 
 ABOUT, INDEX, PHOTO, PART = "session.json", "frames.jsonl", "photo", ".part"
 FORMAT, VERSION = "realmaster-session", 1
+COLOURS = (Kind.COLOR, Kind.SCENE_COLOR)
 MS = 1_000_000
 """Nanoseconds in a tick of a session's clock."""
 
@@ -113,6 +115,18 @@ def from_planes(flat: NDArray[np.uint16], kind: Kind, encoding: Encoding) -> NDA
         raise CaptureError(f"the {kind.name} track is {width} wide, which is not {count} planes: the file is damaged")
     halves = flat.reshape(height, count, width // count).transpose(0, 2, 1)
     return np.ascontiguousarray(halves).view(dtype)
+
+
+def picture_of(kind: Kind, buffer: Buffer) -> NDArray[Any]:
+    """A buffer as tracks hold it: (H, W, 3) u8 for colours, planes (H, W * n) u16 for the rest."""
+    return np.asarray(cv2.cvtColor(buffer.data, cv2.COLOR_RGBA2RGB)) if kind in COLOURS else planes(buffer.data)
+
+
+def buffer_of(kind: Kind, encoding: Encoding, picture: NDArray[Any]) -> Buffer:
+    """Undoes `picture_of`; alpha reads as 255."""
+    if kind in COLOURS:
+        return Buffer(encoding, np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), np.uint8))
+    return Buffer(encoding, from_planes(picture, kind, encoding))
 
 
 def entry_of(frame: Frame, pts: int, dropped: int) -> Entry:

@@ -10,7 +10,6 @@ import queue
 import shutil
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ from numpy.typing import NDArray
 
 from capture.errors import CaptureError
 from capture.frame import Frame
-from capture.recording.layout import MS, About
+from capture.recording.layout import MS, About, entry_of
+from capture.recording.replay import KeptFrame, KeptPhoto, Replay, recoded
 from capture.recording.tracks import CodedFrame, CodedPhoto, FrameCoder, PhotoCoder
 from capture.recording.writer import SessionWriter
 
@@ -47,31 +47,6 @@ class RecorderStatus:
     replay_bytes: int = 0
     saved: str = ""
     error: str = ""
-
-
-class Replay:
-    """The newest coded frames, at most `seconds` of them and at most `limit` bytes; the oldest give way."""
-
-    def __init__(self, seconds: float, limit: int) -> None:
-        self.milliseconds, self.limit = round(seconds * 1000), limit
-        self.items: deque[CodedFrame | CodedPhoto] = deque()
-        self.bytes = 0
-
-    def add(self, coded: CodedFrame | CodedPhoto) -> None:
-        """Remembers one more."""
-        self.items.append(coded)
-        self.bytes += coded.size
-        while self.bytes > self.limit or self._pts(self.items[-1]) - self._pts(self.items[0]) > self.milliseconds:
-            self.bytes -= self.items.popleft().size
-
-    @staticmethod
-    def _pts(coded: CodedFrame | CodedPhoto) -> int:
-        return coded.entry.pts if isinstance(coded, CodedFrame) else coded.pts
-
-    @property
-    def seconds(self) -> float:
-        """How far back it reaches."""
-        return (self._pts(self.items[-1]) - self._pts(self.items[0])) / 1000 if self.items else 0.0
 
 
 @dataclass(frozen=True)
@@ -177,7 +152,11 @@ class Recorder:
         self._pts_of[frame.t_capture_ns] = pts
         if len(self._pts_of) > 1024:  # far more than a session holds back
             del self._pts_of[next(iter(self._pts_of))]
-        self._keep(self._frames.code(frame, pts, self._new_losses()))
+        entry = entry_of(frame, pts, self._new_losses())
+        if self.replay is not None:
+            self.replay.add_frame(entry, frame.buffers)
+        if self._writer is not None:
+            self._write(self._writer, self._frames.code(entry, frame.buffers))
 
     def _new_losses(self) -> int:
         lost = self._lost
@@ -187,14 +166,14 @@ class Recorder:
     def _photo(self, photo: _Photo) -> None:
         pts = self._pts_of.get(photo.t_capture_ns)
         if pts is not None:  # else its frame was not recorded
-            self._keep(self._photos.code(photo.picture, pts))
+            if self.replay is not None:
+                self.replay.add_photo(pts, photo.picture)
+            if self._writer is not None:
+                self._write(self._writer, self._photos.code(photo.picture, pts))
 
-    def _keep(self, coded: CodedFrame | CodedPhoto) -> None:
-        if self.replay is not None:
-            self.replay.add(coded)
-        if self._writer is not None:
-            self._writer.write(coded)
-            self._watch_disk(self._writer)
+    def _write(self, writer: SessionWriter, coded: CodedFrame | CodedPhoto) -> None:
+        writer.write(coded)
+        self._watch_disk(writer)
 
     def _watch_disk(self, writer: SessionWriter) -> None:
         now = time.monotonic()
@@ -237,13 +216,13 @@ class Recorder:
         self._saver = threading.Thread(target=self._write_out, args=(path, items), name="save replay")
         self._saver.start()
 
-    def _write_out(self, path: Path, items: list[CodedFrame | CodedPhoto]) -> None:
+    def _write_out(self, path: Path, items: list[KeptFrame | KeptPhoto]) -> None:
         try:
             writer = SessionWriter(path, self.about)
-            for coded in items:
+            for coded in recoded(items):
                 writer.write(coded)
             writer.close()
-        except CaptureError as error:
+        except (CaptureError, OSError, av.error.FFmpegError) as error:
             self._error = str(error)
             return
         self._saved = writer.summary

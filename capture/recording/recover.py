@@ -20,6 +20,7 @@ from capture.errors import CaptureError
 from capture.frame import FORMATS, Flags, Kind
 from capture.recording.layout import (
     ABOUT,
+    COLOURS,
     INDEX,
     MS,
     PART,
@@ -32,7 +33,6 @@ from capture.recording.layout import (
     track_file,
 )
 from capture.recording.reader import read_about, read_index
-from capture.recording.tracks import COLOURS
 from capture.recording.writer import TrackFile
 
 MENDING = ".mending"

@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.errors import CaptureError
-from capture.frame import Frame, Kind
-from capture.recording.layout import Entry, Section, entry_of, planes
+from capture.frame import Buffer, Kind
+from capture.recording.layout import COLOURS, Entry, Section, picture_of
 
 TICK = Fraction(1, 1000)
 LOSSLESS_RGB = ("libx264rgb", "rgb24", {"preset": "ultrafast", "qp": "0", "tune": "zerolatency"})
 NEAR_LOSSLESS = ("libx264", "yuv420p", {"preset": "veryfast", "crf": "14", "tune": "zerolatency"})
 BIT_EXACT = ("ffv1", "gray16le", {"level": "3", "slicecrc": "1"})
-COLOURS = (Kind.COLOR, Kind.SCENE_COLOR)
 
 
 class TrackEncoder:
@@ -90,24 +89,23 @@ class FrameCoder:
         self._section: Section | None = None
         self._encoders: dict[str, TrackEncoder] = {}
 
-    def code(self, frame: Frame, pts: int, dropped: int) -> CodedFrame:
-        """Encodes every buffer of `frame`."""
-        buffers = {kind.name.lower(): buffer.encoding.name for kind, buffer in frame.buffers.items()}
-        width, height = frame.size
+    def code(self, entry: Entry, buffers: Mapping[Kind, Buffer]) -> CodedFrame:
+        """Encodes every buffer of a frame."""
+        encodings = {kind.name.lower(): buffer.encoding.name for kind, buffer in buffers.items()}
+        height, width = buffers[Kind.COLOR].data.shape[:2]
         old = self._section
-        if old is None or (old.width, old.height, old.buffers) != (width, height, buffers):
-            self._section = Section(number=0, width=width, height=height, buffers=buffers)
+        if old is None or (old.width, old.height, old.buffers) != (width, height, encodings):
+            self._section = Section(number=0, width=width, height=height, buffers=encodings)
             self._encoders = {}
         assert self._section is not None
         packets: dict[str, bytes] = {}
-        for kind, buffer in frame.buffers.items():
-            name = kind.name.lower()
-            data = np.ascontiguousarray(buffer.data[..., :3]) if kind in COLOURS else planes(buffer.data)
+        for kind, buffer in buffers.items():
+            name, picture = kind.name.lower(), picture_of(kind, buffer)
             if name not in self._encoders:
                 codec = LOSSLESS_RGB if kind in COLOURS else BIT_EXACT
-                self._encoders[name] = TrackEncoder(codec, data.shape[1], data.shape[0])
-            packets[name] = self._encoders[name].encode(data, pts)
-        return CodedFrame(entry_of(frame, pts, dropped), self._section, packets, self._encoders)
+                self._encoders[name] = TrackEncoder(codec, picture.shape[1], picture.shape[0])
+            packets[name] = self._encoders[name].encode(picture, entry.pts)
+        return CodedFrame(entry, self._section, packets, self._encoders)
 
 
 class PhotoCoder:

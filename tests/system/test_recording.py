@@ -17,8 +17,9 @@ import pytest
 from capture.errors import CaptureError
 from capture.frame import Buffer, Camera, CameraSource, Encoding, Flags, Frame, Kind
 from capture.recording.layout import INDEX, About
-from capture.recording.recorder import QUEUE, Recorder, Replay
+from capture.recording.recorder import QUEUE, Recorder
 from capture.recording.recover import recover
+from capture.recording.replay import Replay
 from capture.session import SessionSource
 
 RNG = np.random.default_rng(0)
@@ -133,9 +134,15 @@ def test_the_replay_is_bounded_in_seconds_and_in_bytes(tmp_path):
     r = recorder(seconds=1.0)
     for frame in frames:
         r.take(frame)
+        r.take_photo(frame.t_capture_ns, frame.rgb)
     r.save_replay(tmp_path / "replay")
     r.close()
-    assert [f.frame_id for f in read_all(tmp_path / "replay")] == list(range(34, 60)), "the last second"
+    back = read_all(tmp_path / "replay")
+    assert [f.frame_id for f in back] == list(range(34, 60)), "the last second"
+    for sent, got in zip(frames[34:], back, strict=True):
+        same(sent, got)
+    with av.open(str(tmp_path / "replay" / "photo.mkv")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 26
     small = recorder(seconds=1000.0, limit=300_000)
     for frame in frames:
         small.take(frame)

@@ -1,0 +1,141 @@
+"""The last seconds in memory, compressed without loss and cheaply, so that they may be remembered all the time.
+
+FFmpeg's Huffman coder takes a quarter of the time of what a session's files hold; what is saved is encoded anew.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from capture.frame import Buffer, Encoding, Kind
+from capture.recording.layout import Entry, buffer_of, picture_of
+from capture.recording.tracks import CodedFrame, CodedPhoto, FrameCoder, PhotoCoder
+
+
+class QuickCoder:
+    """Pictures of one size, (H, W, 3) u8 or (H, W) u16, to bytes and back, bit for bit."""
+
+    def __init__(self, width: int, height: int, colour: bool) -> None:
+        self.format = "rgb24" if colour else "gray16le"
+        self._encoder = self._context("w", width, height)
+        self._encoder.time_base = Fraction(1, 1000)
+        self._encoder.open()
+        self._size = width, height
+
+    def _context(self, mode: Any, width: int, height: int) -> Any:
+        context: Any = av.CodecContext.create("ffvhuff", mode)
+        context.width, context.height, context.pix_fmt, context.thread_count = width, height, self.format, 1
+        return context
+
+    def encode(self, picture: NDArray[Any]) -> bytes:
+        """Compresses one."""
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=self.format)
+        return bytes(self._encoder.encode(frame)[0])
+
+    def decoder(self) -> Any:
+        """A decoder of its own, so that another thread may read what this one has written."""
+        decoder = self._context("r", *self._size)
+        decoder.extradata = self._encoder.extradata
+        return decoder
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A picture in memory."""
+
+    packet: bytes
+    coder: QuickCoder
+
+
+@dataclass(frozen=True)
+class KeptFrame:
+    """A frame in memory."""
+
+    entry: Entry
+    buffers: Mapping[Kind, tuple[Encoding, Kept]]
+
+    @property
+    def pts(self) -> int:
+        """Its place, in milliseconds."""
+        return self.entry.pts
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory, nearly."""
+        return 2000 + sum(len(kept.packet) for _, kept in self.buffers.values())
+
+
+@dataclass(frozen=True)
+class KeptPhoto:
+    """A photoreal picture in memory."""
+
+    pts: int
+    picture: Kept
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory, nearly."""
+        return 200 + len(self.picture.packet)
+
+
+class Replay:
+    """The newest frames and pictures, at most `seconds` of them and at most `limit` bytes; the oldest give way."""
+
+    def __init__(self, seconds: float, limit: int) -> None:
+        self.milliseconds, self.limit = round(seconds * 1000), limit
+        self.items: deque[KeptFrame | KeptPhoto] = deque()
+        self.bytes = 0
+        self._coders: dict[str, tuple[tuple[int, ...], QuickCoder]] = {}  # by track: shape of its pictures, coder
+
+    def add_frame(self, entry: Entry, buffers: Mapping[Kind, Buffer]) -> None:
+        """Remembers a frame."""
+        kept = {kind: (b.encoding, self._keep(kind.name, picture_of(kind, b))) for kind, b in buffers.items()}
+        self._add(KeptFrame(entry, kept))
+
+    def add_photo(self, pts: int, picture: NDArray[np.uint8]) -> None:
+        """Remembers a photoreal picture (H, W, 3) u8."""
+        self._add(KeptPhoto(pts, self._keep("photo", picture)))
+
+    def _keep(self, track: str, picture: NDArray[Any]) -> Kept:
+        shape, coder = self._coders.get(track, (None, None))
+        if coder is None or shape != picture.shape:
+            coder = QuickCoder(picture.shape[1], picture.shape[0], picture.ndim == 3)
+            self._coders[track] = picture.shape, coder
+        return Kept(coder.encode(picture), coder)
+
+    def _add(self, item: KeptFrame | KeptPhoto) -> None:
+        self.items.append(item)
+        self.bytes += item.size
+        while self.items and (self.bytes > self.limit or item.pts - self.items[0].pts > self.milliseconds):
+            self.bytes -= self.items.popleft().size
+
+    @property
+    def seconds(self) -> float:
+        """How far back it reaches."""
+        return max(0, self.items[-1].pts - self.items[0].pts) / 1000 if self.items else 0.0
+
+
+def recoded(items: list[KeptFrame | KeptPhoto]) -> Iterator[CodedFrame | CodedPhoto]:
+    """What was remembered, one by one, encoded as a session's files hold it."""
+    frames, photos = FrameCoder(), PhotoCoder()
+    decoders: dict[QuickCoder, Any] = {}
+
+    def picture(kept: Kept) -> NDArray[Any]:
+        if kept.coder not in decoders:
+            decoders[kept.coder] = kept.coder.decoder()
+        return np.asarray(decoders[kept.coder].decode(av.Packet(kept.packet))[0].to_ndarray(format=kept.coder.format))
+
+    for item in items:
+        if isinstance(item, KeptPhoto):
+            yield photos.code(picture(item.picture), item.pts)
+        else:
+            yield frames.code(item.entry, {kind: buffer_of(kind, encoding, picture(kept))
+                                           for kind, (encoding, kept) in item.buffers.items()})
