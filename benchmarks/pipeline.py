@@ -71,7 +71,8 @@ def measure(width: int, height: int, replay: int, seconds: float) -> None:
                 process.terminate()
                 process.communicate()
     print(f"window {width}x{height}, replay {replay} s: {pairs / seconds:.1f} pairs/s watched, "
-          f"{rows[-1]['behind']} s behind the game; CPU a frame: session, capture and preview {used[live] / pairs * 1e3:.1f} ms, "
+          f"{rows[-1]['behind']} s behind the game; "
+          f"CPU a frame: session, capture and preview {used[live] / pairs * 1e3:.1f} ms, "
           f"server's end of the wire {used[server] / pairs * 1e3:.1f} ms, "
           f"together {sum(used.values()) / pairs * 1e3:.1f} ms")
 
