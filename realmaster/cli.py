@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
+import operator
 import signal
 import sys
 from pathlib import Path
@@ -16,6 +18,9 @@ from bridge.keys import BridgeError
 from capture.errors import CaptureError
 from realmaster import config
 from realmaster.errors import UserError
+from realmaster.evaluation.settings import Evaluate
+from realmaster.pairs.settings import PairsCheck, PairsExport, PairsRender
+from realmaster.training.settings import Export, Train
 from trt_engines.manifest import EngineError
 
 COMMANDS: dict[str, tuple[type[Any], str]] = {
@@ -27,35 +32,46 @@ COMMANDS: dict[str, tuple[type[Any], str]] = {
     "render": (config.Render, "realmaster.commands.render"),
     "doctor": (config.Doctor, "realmaster.commands.doctor"),
     "keys": (config.Keys, "realmaster.commands.keys"),
-    "pairs": (config.Pairs, "realmaster.commands.training"),
-    "train": (config.Train, "realmaster.commands.training"),
-    "export": (config.Export, "realmaster.commands.training"),
-    "eval": (config.Evaluate, "realmaster.commands.evaluate"),
+    "pairs render": (PairsRender, "realmaster.commands.pairs"),
+    "pairs check": (PairsCheck, "realmaster.commands.pairs"),
+    "pairs export": (PairsExport, "realmaster.commands.pairs"),
+    "train": (Train, "realmaster.commands.training"),
+    "export": (Export, "realmaster.commands.training"),
+    "eval": (Evaluate, "realmaster.commands.evaluate"),
 }
+GROUPS = {"pairs": "Aligned pairs of game frames and photographs: render, check and export them."}
 DESCRIPTION = """Lift a running game into photoreal video.
 
 Start with `realmaster live`. Every command takes `--config FILE.toml` with the same settings as its flags.
 """
 
 
+def _with_config(arguments: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """The arguments without `--config FILE`, and the defaults that the file gives to its command."""
+    if "--config" not in arguments:
+        return arguments, {}
+    at = arguments.index("--config")
+    command = next((name for name in (" ".join(arguments[:2]), arguments[0]) if name in COMMANDS), None)
+    if at + 1 >= len(arguments) or command is None:
+        raise UserError("--config takes a file, after the command: realmaster live --config my.toml")
+    defaults = {command: config.from_toml(Path(arguments[at + 1]), COMMANDS[command][0])}
+    return arguments[:at] + arguments[at + 2:], defaults
+
+
 def _parse(arguments: list[str]) -> Any:
     """The settings that the command line and `--config` ask for."""
-    defaults: dict[str, Any] = {}
-    if "--config" in arguments:
-        at = arguments.index("--config")
-        if at + 1 >= len(arguments) or not arguments or arguments[0] not in COMMANDS:
-            raise UserError("--config takes a file, after the command: realmaster live --config my.toml")
-        path = Path(arguments[at + 1])
-        defaults[arguments[0]] = config.from_toml(path, COMMANDS[arguments[0]][0])
-        arguments = arguments[:at] + arguments[at + 2:]
-    choices: Any = None
+    arguments, defaults = _with_config(arguments)
+    choices: dict[str, list[Any]] = {"": []}
     for name, (kind, _) in COMMANDS.items():
-        marker = tyro.conf.subcommand(name, default=defaults[name]) if name in defaults else tyro.conf.subcommand(name)
-        choice = Annotated[kind, marker]
-        choices = choice if choices is None else choices | choice
-    return tyro.cli(choices, args=arguments, prog="realmaster", description=DESCRIPTION,
-                    config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff,
-                            tyro.conf.EnumChoicesFromValues))
+        group, _, word = name.rpartition(" ")
+        marker = tyro.conf.subcommand(word, default=defaults[name]) if name in defaults else tyro.conf.subcommand(word)
+        choices.setdefault(group, []).append(Annotated[kind, marker])
+    for group, text in GROUPS.items():
+        union = functools.reduce(operator.or_, choices[group])
+        choices[""].append(Annotated[union, tyro.conf.subcommand(group, description=text)])
+    return tyro.cli(functools.reduce(operator.or_, choices[""]), args=arguments, prog="realmaster",
+                    description=DESCRIPTION, config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff,
+                                                     tyro.conf.EnumChoicesFromValues))
 
 
 def main() -> None:

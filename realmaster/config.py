@@ -1,4 +1,6 @@
-"""Every setting of every command, declared once: command line, TOML file and session log all come from here.
+"""The settings of the commands that run the product, declared once: command line, TOML file and session log.
+
+What pairs, training and evaluation can be told is in the `settings` module of each.
 
 A TOML file given with `--config` holds the same names as the flags (`max_fps = 20`, and
 `[look]` and `[model]` tables); unknown names are refused. What is given on the command line wins.
@@ -20,11 +22,11 @@ T = TypeVar("T")
 BufferName = Literal["color", "scene_color", "depth", "motion", "normal", "object_id"]
 
 
-class _Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all settings: named, immutable, unknown names refused."""
 
 
-class Model(_Settings, frozen=True):
+class Model(Settings, frozen=True):
     """Which model renders, and how."""
 
     model: str = "tiny"
@@ -37,7 +39,7 @@ class Model(_Settings, frozen=True):
     """Frames that each window repeats of the one before; one more than a multiple of 4."""
 
 
-class Look(_Settings, frozen=True):
+class Look(Settings, frozen=True):
     """What the picture is like. In `live` the page can change it while it runs."""
 
     strength: float = 1.0
@@ -48,7 +50,7 @@ class Look(_Settings, frozen=True):
     """Seed of the noise; the same seed, windows and settings give the same frames."""
 
 
-class _View(_Settings, frozen=True):
+class _View(Settings, frozen=True):
     """What `live`, `record` and `play` share."""
 
     server: str = "auto"
@@ -133,7 +135,7 @@ class Play(_View, frozen=True, kw_only=True):
     """Seconds into the session to stop at; 0 is its end."""
 
 
-class Recover(_Settings, frozen=True):
+class Recover(Settings, frozen=True):
     """Mend a recording that was cut short: keep every frame of which all buffers are there.
 
     The exit status is 0 if nothing was lost, 3 if frames were (it says how many), 1 if nothing is left.
@@ -143,7 +145,7 @@ class Recover(_Settings, frozen=True):
     """The session's folder, with or without .part."""
 
 
-class Serve(_Settings, frozen=True):
+class Serve(Settings, frozen=True):
     """Run the model server that `live` and `render` talk to.
 
     On loopback and ipc no keys are needed. Any other address is refused without CURVE keys: make a
@@ -159,7 +161,7 @@ class Serve(_Settings, frozen=True):
     model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)
 
 
-class Render(_Settings, frozen=True):
+class Render(Settings, frozen=True):
     """Turn a video file or a recorded session photoreal, offline: every frame, in order, none dropped.
 
     The same windows, seed and settings give the same frames that `live` shows. A render that was
@@ -191,82 +193,20 @@ class Render(_Settings, frozen=True):
     model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)
 
 
-class Doctor(_Settings, frozen=True):
+class Doctor(Settings, frozen=True):
     """Check this machine and say what to do about what is missing."""
 
     port: int = 8188
     """The page's port to check."""
 
 
-class Keys(_Settings, frozen=True):
+class Keys(Settings, frozen=True):
     """Make a CURVE key pair for talking across machines."""
 
     name: tyro.conf.Positional[str]
     """Name of the pair, for example the machine's."""
     folder: Path = Path("keys")
     """Where to write NAME.key (public, copy it to the other machine) and NAME.key_secret (stays here)."""
-
-
-class Pairs(_Settings, frozen=True):
-    """Render aligned training pairs: game frames and their path-traced twins."""
-
-    out: Path = Path("data/pairs")
-    """Folder for the clips."""
-    clips: int = 8
-    """How many clips, each of its own street."""
-    first_seed: int = 0
-    """Seed of the first street; held-out clips use 100000 and up."""
-    frames: int = 13
-    """Frames in a clip."""
-    fps: float = 24.0
-    """Game frames a second."""
-    width: int = 256
-    """Frame width in pixels."""
-    height: int = 144
-    """Frame height in pixels."""
-    samples: int = 10
-    """Path-tracing samples a pixel, before denoising."""
-
-
-class Train(_Settings, frozen=True):
-    """Train a part of the tiny model on pairs: autoencoder, base, LoRA, and the decoder on what the LoRA gives."""
-
-    part: tyro.conf.Positional[Literal["vae", "base", "lora", "decoder"]]
-    """What to train; each needs the one before it. A part that exists is trained further."""
-    pairs: Path = Path("data/pairs")
-    """Folder of training clips."""
-    checkpoint: Path = Path("data/checkpoint")
-    """Folder to train into."""
-    minutes: float = 30.0
-    """How long."""
-    crop: tuple[int, int] = (96, 128)
-    """For the LoRA: height and width of the training crops; end with the frames' own, 144 256."""
-    seed: int = 0
-    """Seed of the batches."""
-
-
-class Export(_Settings, frozen=True):
-    """Export a checkpoint to the ONNX graphs that `serve` runs without torch."""
-
-    checkpoint: Path = TINY
-    """Folder with vae/, transformer/ and lora.safetensors; the graphs go to its onnx/."""
-    width: int = 256
-    """Frame width in pixels, a multiple of 16."""
-    height: int = 144
-    """Frame height in pixels, a multiple of 16."""
-    length: int = 13
-    """Frames in a window, 4k + 1."""
-
-
-class Evaluate(_Settings, frozen=True):
-    """Measure on held-out pairs: is the output closer to the path-traced truth than the game frame is?"""
-
-    pairs: Path = Path("data/held_out")
-    """Folder of held-out clips; rendered first if it is empty."""
-    picture: Path | None = None
-    """Also write a PNG: game, output, truth for each clip."""
-    look: Annotated[Look, tyro.conf.arg(name="")] = msgspec.field(default_factory=Look)
-    model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)
 
 
 def from_toml(path: Path, kind: type[T]) -> T:

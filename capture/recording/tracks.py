@@ -111,7 +111,8 @@ class FrameCoder:
 class PhotoCoder:
     """Encodes the photoreal pictures; a new size gets a new encoder."""
 
-    def __init__(self) -> None:
+    def __init__(self, codec: tuple[str, str, dict[str, str]] = NEAR_LOSSLESS) -> None:
+        self._codec = codec
         self._encoder: TrackEncoder | None = None
         self._size = (0, 0)
 
@@ -119,5 +120,5 @@ class PhotoCoder:
         """Encodes (H, W, 3) u8 RGB."""
         size = picture.shape[1], picture.shape[0]
         if self._encoder is None or size != self._size:
-            self._encoder, self._size = TrackEncoder(NEAR_LOSSLESS, *size), size
+            self._encoder, self._size = TrackEncoder(self._codec, *size), size
         return CodedPhoto(pts, self._encoder.encode(picture, pts), self._encoder)

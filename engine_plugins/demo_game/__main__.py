@@ -9,7 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 from capture.frame import Buffer, Camera, Encoding, Flags, Frame, Kind
-from engine_plugins.demo_game.scene import FAR, NEAR, build_street
+from engine_plugins.demo_game.scene import FAR, NEAR
+from engine_plugins.demo_game.worlds import WORLDS
 from engine_plugins.publish import play
 
 if TYPE_CHECKING:
@@ -31,9 +32,10 @@ def to_frame(buffers: GBuffer, index: int, t: float, dt: float, cut: bool) -> Fr
 
 def main() -> int:
     """Parses the command line and plays."""
-    parser = argparse.ArgumentParser(prog="demo_game", description="A procedural street, rendered without a display.")
+    parser = argparse.ArgumentParser(prog="demo_game", description="A procedural world, rendered without a display.")
     parser.add_argument("--ring", default="demo", help="name of the ring to publish (default: demo)")
-    parser.add_argument("--seed", type=int, default=7, help="which street (default: 7)")
+    parser.add_argument("--world", choices=sorted(WORLDS), default="street", help="what kind (default: street)")
+    parser.add_argument("--seed", type=int, default=7, help="which one of its kind (default: 7)")
     parser.add_argument("--size", default="640x360", help="WIDTHxHEIGHT (default: 640x360)")
     parser.add_argument("--fps", type=float, default=24.0, help="frames a second, 0 for unlimited (default: 24)")
     parser.add_argument("--frames", type=int, default=0, help="stop after so many, 0 for never (default: 0)")
@@ -45,7 +47,7 @@ def main() -> int:
     try:
         from engine_plugins.demo_game.raster import Rasteriser
 
-        game = Rasteriser(build_street(args.seed), width, height)
+        game = Rasteriser(WORLDS[args.world](args.seed), width, height)
     except ImportError:
         print("the demo game needs moderngl: pip install -e '.[games]'", file=sys.stderr)
         return 1

@@ -130,22 +130,74 @@ def superellipsoid(
     return Mesh(position.astype(np.float32), normal.astype(np.float32), uv.astype(np.float32), index)
 
 
-def foliage(radius: float, rng: np.random.Generator) -> Mesh:
-    """A lumpy ball: a sphere pushed in and out by a few random waves."""
-    ball = superellipsoid((2 * radius, 2 * radius, 2 * radius), 1.0, rows=9, columns=14)
+def lump(radius: float, rng: np.random.Generator, roughness: float = 0.07, flat: float = 1.0) -> Mesh:
+    """A lumpy ball (foliage, a rock): a sphere pushed in and out by a few random waves, `flat` times as high."""
+    ball = superellipsoid((2 * radius, 2 * radius * flat, 2 * radius), 1.0, rows=9, columns=14)
     direction = ball.position / radius
     bump = np.zeros(len(direction))
     for _ in range(6):
         wave = rng.normal(0, 4.0, 3)
-        bump += 0.07 * np.sin(direction @ wave + rng.uniform(0, 6.28))
+        bump += roughness * np.sin(direction @ wave + rng.uniform(0, 6.28))
     position = (ball.position * (1 + bump)[:, None]).astype(np.float32)
     return Mesh(position, ball.normal, ball.uv, ball.index)
+
+
+def lathe(profile: list[tuple[float, float]], sides: int = 20) -> Mesh:
+    """A surface of revolution about y. `profile`: (radius, height) points from the bottom up."""
+    radius, height = np.array(profile, np.float64).T
+    slope = np.gradient(np.array(profile, np.float64), axis=0)
+    outward = np.stack([slope[:, 1], -slope[:, 0]], 1)
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True) + 1e-9
+    angle = np.linspace(0, 2 * np.pi, sides + 1)
+    ring = np.stack([np.cos(angle), -np.sin(angle)], 1)
+
+    def spin(r: NDArray[np.float64], y: NDArray[np.float64]) -> F32:
+        around = r[:, None, None] * ring
+        full = np.stack([around[..., 0], np.broadcast_to(y[:, None], around.shape[:2]), around[..., 1]], -1)
+        return full.reshape(-1, 3).astype(np.float32)
+
+    uv = np.stack(np.broadcast_arrays(angle[None] * radius.max(), height[:, None]), -1).reshape(-1, 2)
+    index = _grid_index(len(profile) - 1, sides)[:, ::-1].copy()
+    return Mesh(spin(radius, height), spin(outward[:, 0], outward[:, 1]), uv.astype(np.float32), index)
+
+
+def sheet(x: NDArray[np.float64], z: NDArray[np.float64], y: NDArray[np.float64]) -> Mesh:
+    """A surface over a grid of points: `x`, `z` and the height `y`, each (R, C); z grows with the row."""
+    position = np.stack([x, y, z], -1).astype(np.float32)
+    along, across = np.gradient(position.astype(np.float64), axis=(0, 1))
+    normal = np.cross(along, across)
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True) + 1e-12
+    uv = position[..., [0, 2]].reshape(-1, 2).copy()
+    rows, columns = x.shape
+    return Mesh(position.reshape(-1, 3), normal.reshape(-1, 3).astype(np.float32), uv,
+                _grid_index(rows - 1, columns - 1))
 
 
 def translate(x: float, y: float, z: float) -> F32:
     """4x4 translation."""
     m = np.eye(4, dtype=np.float32)
     m[:3, 3] = (x, y, z)
+    return m
+
+
+def scale(factor: float) -> F32:
+    """4x4 uniform scaling."""
+    return np.diag([factor, factor, factor, 1]).astype(np.float32)
+
+
+def pitch(angle: float) -> F32:
+    """4x4 rotation about x by `angle` radians."""
+    c, s = np.cos(angle), np.sin(angle)
+    m = np.eye(4, dtype=np.float32)
+    m[1, 1], m[1, 2], m[2, 1], m[2, 2] = c, -s, s, c
+    return m
+
+
+def roll(angle: float) -> F32:
+    """4x4 rotation about z by `angle` radians."""
+    c, s = np.cos(angle), np.sin(angle)
+    m = np.eye(4, dtype=np.float32)
+    m[0, 0], m[0, 1], m[1, 0], m[1, 1] = c, -s, s, c
     return m
 
 

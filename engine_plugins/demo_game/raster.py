@@ -1,7 +1,7 @@
 """Draws the scene as an older game would, and every buffer of the frame contract with it.
 
-Direct light only, no shadows, no anti-aliasing. One pass writes colour, normals, motion
-vectors with view depth, and object ids.
+Direct light only, no shadows, no reflections, no anti-aliasing. One pass writes colour, normals,
+motion vectors with view depth, and object ids; glass is blended over it and owns the other buffers.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ _VERTEX = """
 #version 330
 uniform mat4 model, to_clip, to_previous_clip;
 in vec3 in_position; in vec3 in_normal; in vec2 in_uv;
-out vec3 normal; out vec2 uv; out vec3 before;
+out vec3 normal; out vec2 uv; out vec3 before; out vec3 world;
 void main() {
+    world = (model * vec4(in_position, 1.0)).xyz;
     normal = mat3(model) * in_normal;
     uv = in_uv;
     before = (to_previous_clip * vec4(in_position, 1.0)).xyw;
@@ -32,29 +33,41 @@ void main() {
 
 _FRAGMENT = """
 #version 330
-uniform sampler2D albedo; uniform vec3 sun; uniform vec2 size; uniform float metres; uniform int object_id;
-in vec3 normal; in vec2 uv; in vec3 before;
+#define LAMPS %d
+uniform sampler2D albedo; uniform vec2 size; uniform float metres; uniform int object_id;
+uniform vec3 sun, sunlight, ambient, haze; uniform vec4 glow; uniform vec2 alpha;
+#if LAMPS
+uniform vec3 lamps[2 * LAMPS];  // a position, then its power
+#endif
+in vec3 normal; in vec2 uv; in vec3 before; in vec3 world;
 layout(location = 0) out vec4 colour;
 layout(location = 1) out vec4 world_normal;
 layout(location = 2) out vec4 motion_depth;
 layout(location = 3) out uint id;
 void main() {
     vec3 n = normalize(normal);
-    float light = 0.45 + 0.65 * max(dot(n, sun), 0.0);
+    vec3 light = ambient + sunlight * max(dot(n, sun), 0.0);
+#if LAMPS
+    for (int i = 0; i < LAMPS; i++) {
+        vec3 way = lamps[2 * i] - world;
+        float square = dot(way, way);
+        light += lamps[2 * i + 1] * 1.5 * max(dot(n, way) * inversesqrt(square), 0.0) / (1.0 + square);
+    }
+#endif
     float inverse_depth = gl_FragCoord.w;  // 1 over clip space's w, which is the distance along the view axis
     float fog = clamp((1.0 / inverse_depth - 30.0) / 220.0, 0.0, 0.75);
-    vec3 lit = texture(albedo, uv / metres).rgb * light;
-    colour = vec4(mix(lit, vec3(0.62, 0.74, 0.88), fog), 1.0);
-    world_normal = vec4(n, 0.0);
+    vec3 lit = mix(texture(albedo, uv / metres).rgb * light, glow.rgb, glow.a);
+    colour = vec4(mix(lit, haze, fog), alpha.x);
+    world_normal = vec4(n, alpha.y);
     vec2 delta = (before.xy / before.z * 0.5 + 0.5) * size - gl_FragCoord.xy;
-    motion_depth = vec4(delta.x, -delta.y, inverse_depth, 0.0);
+    motion_depth = vec4(delta.x, -delta.y, inverse_depth, alpha.y);
     id = uint(object_id);
 }
 """
 
 _SKY_FRAGMENT = """
 #version 330
-uniform mat4 rays; uniform mat4 sky_motion; uniform vec2 size;
+uniform mat4 rays; uniform mat4 sky_motion; uniform vec2 size; uniform vec3 horizon, zenith;
 in vec2 clip;
 layout(location = 0) out vec4 colour;
 layout(location = 1) out vec4 world_normal;
@@ -63,7 +76,7 @@ layout(location = 3) out uint id;
 void main() {
     vec4 ray = rays * vec4(clip, 1.0, 1.0);
     float up = clamp(normalize(ray.xyz).y * 1.6, 0.0, 1.0);
-    colour = vec4(mix(vec3(0.70, 0.80, 0.92), vec3(0.25, 0.48, 0.86), up), 1.0);
+    colour = vec4(mix(horizon, zenith, up), 1.0);
     world_normal = vec4(0.0);
     vec4 before = sky_motion * vec4(ray.xyz, 0.0);
     vec2 delta = (before.xy / before.w - clip) * 0.5 * size;
@@ -107,7 +120,9 @@ class Rasteriser:
     def __init__(self, scene: Scene, width: int, height: int) -> None:
         self.scene, self.size = scene, (width, height)
         self.gl = moderngl.create_context(standalone=True, backend="egl")  # pyright: ignore[reportArgumentType]  stub error
-        self.program = self.gl.program(vertex_shader=_VERTEX, fragment_shader=_FRAGMENT)
+        self.lamps = [lamp for lamp in scene.lamps if any(lamp.power)]
+        self.lit = min(len(self.lamps), MOST_LAMPS)
+        self.program = self.gl.program(vertex_shader=_VERTEX, fragment_shader=_FRAGMENT % self.lit)
         self.sky = self.gl.program(vertex_shader=_SKY_VERTEX, fragment_shader=_SKY_FRAGMENT)
         self.sky_array = self.gl.vertex_array(self.sky, [])
         targets = [(4, "f1"), (4, "f2"), (4, "f2"), (1, "u4")]
@@ -115,9 +130,13 @@ class Rasteriser:
         self.frame = self.gl.framebuffer(self.targets, self.gl.depth_texture(self.size))
         self.textures = {k: self._texture(m.texture.colour) for k, m in scene.materials.items()}
         self.static = [(name, self._upload(mesh)) for name, mesh in scene.static_by_material.items()]
+        self.static.sort(key=lambda item: scene.materials[item[0]].clear)  # glass last, over what is behind it
         self.movers = [[(p.material, p.object_id, self._upload(p.mesh)) for p in mover.parts]
                        for mover in scene.movers]
+        self.glowing = [(radiance, self._upload(mesh)) for radiance, mesh in scene.glowing.items()]
         self.projection = projection(width / height)
+        # Glass blends its colour alone: its other outputs have alpha 1 and so replace; no alpha is ever written.
+        self.gl.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, moderngl.ZERO, moderngl.ONE
 
     def _texture(self, colour: NDArray[np.uint8]) -> moderngl.Texture:
         texture = self.gl.texture((SIZE, SIZE), 3, np.ascontiguousarray(colour[::-1]).tobytes())
@@ -157,33 +176,62 @@ class Rasteriser:
         self._set(self.sky, "rays", np.linalg.inv(self.projection @ rotation))
         self._set(self.sky, "sky_motion", self.projection @ previous)
         self._set(self.sky, "size", self.size)
+        self._set(self.sky, "horizon", self.scene.sky.horizon)
+        self._set(self.sky, "zenith", self.scene.sky.zenith)
         self.sky_array.render(moderngl.TRIANGLES, vertices=3)
 
     def _draw_world(self, view: F32, previous_view: F32, t: float, previous_t: float) -> None:
-        program = self.program
+        self._light(view)
         lens, previous_lens = self.projection @ view, self.projection @ previous_view
-        self._set(program, "sun", self.scene.sun)
-        self._set(program, "size", self.size)
         identity = np.eye(4, dtype=np.float32)
-        for material, array in self.static:
-            self._material(material, 0, identity, lens, previous_lens)
-            array.render(moderngl.TRIANGLES)
         for mover, parts in zip(self.scene.movers, self.movers, strict=True):
-            pose, previous = mover.pose(t), mover.pose(previous_t)
-            if np.abs(pose[:3, 3] - previous[:3, 3]).max() > STREET_JUMP:
+            pose = mover.motion.pose(t)
+            if view[2] @ pose[:, 3] > BEHIND:
+                continue
+            previous = mover.motion.pose(previous_t)
+            if np.abs(pose[:3, 3] - previous[:3, 3]).max() > JUMP:
                 previous = pose
+            self._place(pose, lens @ pose, previous_lens @ previous)
             for material, object_id, array in parts:
-                self._material(material, object_id, pose, (lens @ pose).astype("f4"),
-                               (previous_lens @ previous).astype("f4"))
+                self._material(material, object_id)
                 array.render(moderngl.TRIANGLES)
+        self._place(identity, lens, previous_lens)
+        for radiance, array in self.glowing:
+            self._set(self.program, "glow", (*np.clip(radiance, 0, 1), 1.0))
+            array.render(moderngl.TRIANGLES)
+        self._set(self.program, "glow", (0.0, 0.0, 0.0, 0.0))
+        for material, array in self.static:
+            self._material(material, 0)
+            array.render(moderngl.TRIANGLES)
+        self._set(self.program, "alpha", (1.0, 0.0))
+        self.gl.disable(moderngl.BLEND)
 
-    def _material(self, material: str, object_id: int, pose: F32, to_clip: F32, to_previous_clip: F32) -> None:
-        """What is drawn next is of `material` and stands at `pose`."""
+    def _light(self, view: F32) -> None:
+        """Sets the sky's light, and the lamps that are nearest to the camera."""
+        sky, program = self.scene.sky, self.program
+        for name, value in (("sun", sky.sun), ("sunlight", sky.sunlight), ("ambient", sky.ambient),
+                            ("haze", sky.horizon), ("size", self.size), ("glow", (0.0, 0.0, 0.0, 0.0)),
+                            ("alpha", (1.0, 0.0))):
+            self._set(program, name, value)
+        if self.lit:
+            eye = -view[:3, :3].T @ view[:3, 3]
+            nearest = sorted(self.lamps, key=lambda lamp: float(np.linalg.norm(np.array(lamp.centre) - eye)))
+            self._set(program, "lamps", [v for lamp in nearest[:self.lit] for v in (lamp.centre, lamp.power)])
+
+    def _place(self, pose: F32, to_clip: F32, to_previous_clip: F32) -> None:
+        """What is drawn next stands at `pose`."""
         for name, matrix in (("model", pose), ("to_clip", to_clip), ("to_previous_clip", to_previous_clip)):
             self._set(self.program, name, matrix)
-        self._set(self.program, "metres", self.scene.materials[material].texture.metres)
+
+    def _material(self, name: str, object_id: int) -> None:
+        """What is drawn next is of this material."""
+        material = self.scene.materials[name]
+        self._set(self.program, "metres", material.texture.metres)
         self._set(self.program, "object_id", object_id)
-        self.textures[material].use(0)
+        self.textures[name].use(0)
+        if material.clear:
+            self.gl.enable(moderngl.BLEND)
+            self._set(self.program, "alpha", (GLASS, 1.0))
 
     def _read(self, view: F32, previous_view: F32, shot: int) -> GBuffer:
         width, height = self.size
@@ -201,5 +249,11 @@ class Rasteriser:
         )
 
 
-STREET_JUMP = 20.0
-"""Metres in one frame that no car drives: it wrapped around the street's end."""
+JUMP = 20.0
+"""Metres in one frame that nothing travels: it began its track again."""
+BEHIND = 6.0
+"""Metres behind the camera from where on nothing of a mover can be seen."""
+MOST_LAMPS = 8
+"""How many lamps light a frame."""
+GLASS = 0.3
+"""How much of a pane of glass the game draws over what is behind it."""

@@ -77,3 +77,54 @@ def facade(rng: np.random.Generator, wall: tuple[float, float, float]) -> Textur
     colour[glass] = (np.array([0.13, 0.17, 0.22]) * pane)[glass]
     rough = np.where(glass, 0.08, 0.8)
     return Texture((np.clip(colour, 0, 1) * 255).astype(np.uint8), rough.astype(np.float32), 12.0)
+
+
+def puddled(rng: np.random.Generator, rgb: tuple[float, float, float], wetness: float) -> Texture:
+    """Wet ground: smooth and darker where water stands. `wetness` in [0, 1] is about the share of puddles."""
+    shade = 1 + 0.5 * (0.6 * _noise(rng, 64) + 0.4 * _noise(rng, 16) - 0.5)
+    depth = 0.6 * _noise(rng, 5) + 0.3 * _noise(rng, 11) + 0.1 * _noise(rng, 32)
+    wet = np.clip((depth - np.quantile(depth, 1 - wetness)) * 12 + 0.5, 0, 1)
+    return _texture(np.array(rgb), shade * (1 - 0.45 * wet), 0.6 - 0.55 * wet, 9.0)
+
+
+def planks(rng: np.random.Generator, rgb: tuple[float, float, float], rough: float = 0.45) -> Texture:
+    """Floor boards, eight on 1.2 m, with grain along them."""
+    board = SIZE // 8
+    tone = np.repeat(rng.uniform(0.75, 1.1, 8), board)[:, None]
+    grain = np.stack([np.roll(_noise(rng, 4)[i], 37 * i) for i in range(SIZE)])
+    streak = np.repeat(_noise(rng, 64)[:, :1], SIZE, 1)
+    joint = (np.arange(SIZE) % board < 1)[:, None]
+    shade = np.where(joint, 0.4, tone + 0.12 * (grain - 0.5) + 0.25 * (streak - 0.5))
+    return _texture(np.array(rgb), shade, rough, 1.2)
+
+
+def weave(rng: np.random.Generator, rgb: tuple[float, float, float], stripes: float) -> Texture:
+    """Cloth on 0.5 m: a fine weave, with broad checks of strength `stripes`."""
+    thread = 0.5 + 0.5 * np.sin(np.arange(SIZE) * np.pi / 2)
+    fine = 0.08 * (thread[:, None] * thread[None, :] - 0.5)
+    band = np.repeat(rng.random(8) < 0.5, SIZE // 8).astype(float) - 0.5
+    check = stripes * 0.5 * (band[:, None] + band[None, :])
+    return _texture(np.array(rgb), 1 + fine + check + 0.1 * (_noise(rng, 16) - 0.5), 0.95, 0.5)
+
+
+def tiles(rng: np.random.Generator, a: tuple[float, float, float], b: tuple[float, float, float]) -> Texture:
+    """Glazed tiles in two colours, 4 x 4 on 1.6 m, with pale joints."""
+    cell = SIZE // 4
+    y, x = np.mgrid[0:SIZE, 0:SIZE]
+    joint = (y % cell < 3) | (x % cell < 3)
+    pick = ((y // cell + x // cell) % 2)[..., None]
+    colour = np.where(pick == 0, np.array(a), np.array(b)) * np.kron(
+        rng.uniform(0.92, 1.05, (4, 4)), np.ones((cell, cell)))[..., None]
+    colour[joint] = (0.72, 0.70, 0.66)
+    return Texture((np.clip(colour, 0, 1) * 255).astype(np.uint8),
+                   np.where(joint, 0.8, 0.12).astype(np.float32), 1.6)
+
+
+def patches(rng: np.random.Generator, columns: int, rows: int, metres: float) -> Texture:
+    """A grid of random colours: book spines, a painting, a shop's display."""
+    wide = np.diff(np.sort(rng.choice(np.arange(2, SIZE - 2), columns - 1, replace=False)), prepend=0, append=SIZE)
+    hue = rng.uniform(0.08, 0.75, (rows, columns, 3)) * rng.uniform(0.5, 1.0, (rows, columns, 1))
+    line = np.repeat(hue, wide, axis=1)
+    colour = np.repeat(line, -(-SIZE // rows), axis=0)[:SIZE]
+    shade = 1 + 0.15 * (_noise(rng, 32) - 0.5)
+    return _texture(colour, shade, 0.5, metres)

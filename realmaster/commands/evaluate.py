@@ -1,88 +1,124 @@
-"""`realmaster eval`: PSNR and SSIM against the path-traced truth, for the game frame and for the output.
-
-SSIM is scikit-image's, on colour, with its default 7x7 window. Held-out clips are of streets that
-no training clip shows (seeds 100000 and up).
-"""
+"""`realmaster eval`: every method on every held-out clip, as a table, a CSV file and a page."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.protocol import RenderSettings
 from bridge.server import Backend
-from capture.frame import Flags, color_frame
+from capture.frame import Kind
 from realmaster.backends import open_backend
-from realmaster.commands.render import render_settings
-from realmaster.config import Evaluate
+from realmaster.config import TINY
 from realmaster.errors import UserError
-from realmaster.windows import Windower, message
+from realmaster.evaluation.colour import ColourStatistics
+from realmaster.evaluation.drift import measure_drift
+from realmaster.evaluation.report import Report
+from realmaster.evaluation.settings import Evaluate
+from realmaster.evaluation.stream import stream
+from realmaster.evaluation.table import LEGEND, Judge, Scores, rows_as_text, write_csv
+from realmaster.pairs.dataset import Clip, Dataset, Pair
 
 Video = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Score:
-    """Means over a clip: PSNR in dB, SSIM in [-1, 1], and change between frames against the truth's."""
-
-    psnr: float
-    ssim: float
-    flicker: float
-
-
-def score(video: Video, truth: Video) -> Score:
-    """Compares (T, H, W, 3) u8 with the truth."""
-    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-
-    pairs = list(zip(video, truth, strict=True))
-    change = np.abs(np.diff(video.astype(np.float32), axis=0) - np.diff(truth.astype(np.float32), axis=0)).mean()
-    return Score(float(np.mean([peak_signal_noise_ratio(t, v) for v, t in pairs])),
-                 float(np.mean([structural_similarity(t, v, channel_axis=2) for v, t in pairs])), float(change))
-
-
-def render_clip(backend: Backend, clip: Video, settings: Evaluate) -> Video:
-    """One window of game frames through the model."""
-    windower = Windower(backend.spec)
-    frames = [color_frame(i, 0, f, flags=Flags.NONE) for i, f in enumerate(clip)]
-    cuts = [c for f in frames for c in windower.push(f)]
-    window = message(cuts[0], backend.spec, 0, False, render_settings(settings.look))
-    return np.stack(backend.render(window, cuts[0].images, None).frames)
+Method = Callable[[Pair], Video]
+GAME = "the game's frame"
+COMPARISONS = {"tiny": "ours, with the comparisons' training", "per-frame": "the same, one frame at a time",
+               "regression": "the same, as plain regression", "guides": "the same, with normals and depth"}
 
 
 def run(settings: Evaluate) -> int:
-    """Prints one row a clip and the means; exit status 1 if the output is not closer than the input."""
+    """Prints the table; exit status 1 if the output is not closer to the truth than the game is."""
     try:
-        from safetensors.numpy import load_file
+        return _evaluate(settings)
     except ModuleNotFoundError as error:
-        raise UserError("evaluation needs the eval extra: pip install -e '.[eval]'") from error
-    files = sorted(settings.pairs.glob("*.safetensors"))
-    if not files:
-        raise UserError(f"no clips in {settings.pairs}: render held-out ones with "
-                        f"`realmaster pairs --out {settings.pairs} --clips 6 --first-seed 100000 --samples 20`")
+        raise UserError(f"evaluation needs {error.name}: pip install -e '.[eval]'") from error
+
+
+def _evaluate(settings: Evaluate) -> int:
+    dataset = Dataset(settings.data)
+    clips = dataset.split(settings.split)
     backend = open_backend(settings.model)
-    rows: list[tuple[Score, Score]] = []
-    strips: list[Video] = []
-    print("clip                      game: PSNR  SSIM   flicker | output: PSNR  SSIM   flicker")
-    for file in files:
-        clip = load_file(file)
-        length = backend.spec.length
-        game, truth = clip["rendered"][:length], clip["photoreal"][:length]
-        output = render_clip(backend, game, settings)
-        rows.append((score(game, truth), score(output, truth)))
-        strips.append(np.concatenate([game[-1], output[-1], truth[-1]], 1))
-        print(f"{file.stem:<24}" + _columns(*rows[-1]))
-    before, after = (Score(*np.mean([[r[i].psnr, r[i].ssim, r[i].flicker] for r in rows], 0)) for i in (0, 1))
-    print(f"{'mean':<24}" + _columns(before, after))
-    if settings.picture:
-        cv2.imwrite(str(settings.picture), np.concatenate(strips)[..., ::-1])
-    better = after.psnr > before.psnr and after.ssim > before.ssim
-    print("the output is closer to the truth than the game frame is" if better else
-          "the output is NOT closer to the truth than the game frame is")
-    return 0 if better else 1
+    methods, notes = _methods(settings, backend)
+    ours = f"ours, {_steps(settings.steps[0])}"
+    scores: dict[str, list[tuple[Clip, Scores]]] = {name: [] for name in methods}
+    objects: dict[str, np.ndarray] = {}
+    report = Report(settings.out, dataset.card.fps)
+    for clip in clips:
+        pair = dataset.load(clip, (*Judge.needs, Kind.NORMAL))
+        judge = Judge(pair)
+        for name, method in methods.items():
+            video = method(pair)
+            scores[name].append((clip, judge.score(video)))
+            if name == ours:
+                report.add(clip, {"game": pair.rendered, "RealMaster": video, "path-traced truth": pair.photoreal})
+                for group, sums in judge.object_errors(video).items():
+                    objects[group] = objects.get(group, np.zeros(3)) + sums
+        print(f"{clip.name}: {scores[ours][-1][1].gap:.1%} of the gap closed", flush=True)
+    rows = {name: Scores.mean([s for _, s in entries]) for name, entries in scores.items()}
+    notes = [*_object_notes(objects), _drift_note(dataset, clips, backend, settings), *notes]
+    _write(settings.out, rows, scores, notes)
+    print("\n" + rows_as_text(rows) + "\n\n" + LEGEND + "\n\n" + "\n".join(notes))
+    print(f"\n{report.write(rows, notes)}")
+    return int(rows[ours].gap <= 0)
 
 
-def _columns(before: Score, after: Score) -> str:
-    return (f"     {before.psnr:6.2f} {before.ssim:6.3f} {before.flicker:8.2f}  |      {after.psnr:6.2f} "
-            f"{after.ssim:6.3f} {after.flicker:8.2f}")
+def _steps(count: int) -> str:
+    return f"{count} step{'s' if count > 1 else ''}"
+
+
+def _methods(settings: Evaluate, backend: Backend) -> tuple[dict[str, Method], list[str]]:
+    """Every row of the table, and a line for each that is left out."""
+    methods: dict[str, Method] = {GAME: lambda pair: pair.rendered}
+    notes: list[str] = []
+    try:
+        colours = ColourStatistics.load(TINY if settings.model.model == "tiny" else Path(settings.model.model))
+        methods["colour transfer"] = lambda pair: colours.apply(pair.rendered)
+    except UserError as error:
+        notes.append(f"Left out: {error}")
+    methods["colour transfer, told the truth's"] = lambda pair: ColourStatistics.of(
+        pair.rendered, pair.photoreal).apply(pair.rendered)
+    for steps in settings.steps:
+        look = RenderSettings(strength=1.0, steps=steps, seed=0)
+        methods[f"ours, {_steps(steps)}"] = lambda pair, look=look: np.stack(
+            stream(backend, pair.rendered, look).photos)
+    for name, label in COMPARISONS.items():
+        try:
+            methods[label] = _variant(settings, name)
+        except UserError as error:
+            notes.append(f"Left out: {label} ({error})")
+    return methods, notes
+
+
+def _variant(settings: Evaluate, name: str) -> Method:
+    folder = settings.ablations / name
+    if not (folder / "lora.safetensors").exists():
+        raise UserError(f"no model in {folder}: realmaster train --variant {name} --preset short makes one")
+    try:
+        from realmaster.evaluation.variants import VariantModel
+    except ModuleNotFoundError as error:
+        raise UserError(f"this needs {error.name}: pip install -e '.[train]'") from error
+    base = TINY if settings.model.model == "tiny" else Path(settings.model.model)
+    return VariantModel(base, folder).render
+
+
+def _object_notes(objects: dict[str, np.ndarray]) -> list[str]:
+    return [f"Objects, {group}: {1 - ours / game:.1%} of the gap closed on {int(pixels)} pixels"
+            if game else f"Objects, {group}: none" for group, (ours, game, pixels) in objects.items()]
+
+
+def _drift_note(dataset: Dataset, clips: list[Clip], backend: Backend, settings: Evaluate) -> str:
+    clip = dataset.load(clips[0]).rendered
+    drift = measure_drift(backend, clip, RenderSettings(strength=1.0, steps=settings.steps[0], seed=0))
+    return (f"Drift over a minute of {clips[0].name}, to and fro: mean colour moves by {drift.delta_e:.2f} delta E, "
+            f"equal frames differ by {drift.change:.2f} of 255")
+
+
+def _write(out: Path, rows: dict[str, Scores], scores: dict[str, list[tuple[Clip, Scores]]], notes: list[str]) -> None:
+    (out / "table.md").write_text(rows_as_text(rows, markdown=True) + "\n\n" + LEGEND + "\n\n"
+                                  + "\n".join(f"* {note}" for note in notes) + "\n")
+    write_csv(out / "scores.csv", scores)
+
+

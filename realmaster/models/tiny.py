@@ -15,11 +15,28 @@ from torch import Tensor
 from realmaster.errors import UserError
 
 PROMPT_TOKENS, PROMPT_DIM = 4, 32
+VOCABULARY = (("street", "square", "country", "room"), ("noon", "low sun", "overcast", "night"), ("wet",))
+"""What each prompt token can say: where, when, and whether it rained. The last token says "guides"."""
 
 
 def null_prompt(batch: int) -> Tensor:
-    """The only prompt that `tiny` knows: zeros (B, 4, 32)."""
+    """The prompt that says nothing: zeros (B, 4, 32)."""
     return torch.zeros(batch, PROMPT_TOKENS, PROMPT_DIM)
+
+
+def prompt_of(caption: str) -> Tensor:
+    """The words of `caption` that `tiny` knows, one-hot (4, 32); what it does not know says nothing."""
+    prompt = null_prompt(1)[0]
+    for token, words in enumerate(VOCABULARY):
+        for i, word in enumerate(words):
+            if word in caption:
+                prompt[token, i] = 1
+    return prompt
+
+
+GUIDES_PROMPT = torch.zeros(1, PROMPT_TOKENS, PROMPT_DIM)
+"""Marks a reference as packed guides (see `models.guides`), not the game's picture."""
+GUIDES_PROMPT[0, -1, 0] = 1
 
 
 def load_transformer(folder: Path) -> WanTransformer3DModel:

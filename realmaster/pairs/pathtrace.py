@@ -7,19 +7,28 @@ rasteriser. Needs the `pairs` extra and LLVM 17 or newer (Debian: `libllvm19`).
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine_plugins.demo_game import geometry as geo
 from engine_plugins.demo_game.geometry import Mesh
-from engine_plugins.demo_game.scene import FAR, NEAR, VERTICAL_FOV, Material, Scene
+from engine_plugins.demo_game.scene import FAR, NEAR, VERTICAL_FOV, Material, Mover, Scene, Sky
 from realmaster.errors import UserError
 
 PATH_DEPTH = 6
-EXPOSURE = 3.6
-"""Scales Mitsuba's sun-and-sky radiance so that a sunlit grey wall lands near middle grey."""
+KEYS = {"clear": 0.20, "overcast": 0.20, "night": 0.085}
+"""Where a photographer would put the mean of a picture's log luminance under each sky (0.18 is middle grey)."""
+
+HIGHLIGHT = 0.75
+"""What the 85th percentile of luminance may come to at most; the film curve shows it as 0.7 of white."""
+
+LAMP_RANGE = 45.0
+"""Metres from the camera up to which lamps light the picture; it keeps the light sampling at lamps that matter."""
 
 MATTE = 0.5
 """A surface rougher than this everywhere is drawn as plain diffuse, which is a fifth faster."""
@@ -39,30 +48,66 @@ def load_mitsuba() -> Any:
     except ImportError as error:
         raise UserError("path tracing needs Mitsuba with LLVM: pip install -e '.[pairs]' and, on Debian, "
                         "apt-get install libllvm19") from error
+    import drjit
+
+    # One kernel for a whole path is a third faster, but compiling it takes as long as tracing a dozen frames.
+    drjit.set_flag(drjit.JitFlag.SymbolicLoops, False)
+    drjit.set_flag(drjit.JitFlag.SymbolicCalls, False)
     return mi
 
 
-def tone_map(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Linear radiance (H, W, 3) to sRGB u8 through a filmic curve.
+def use_threads(count: int) -> None:
+    """How many CPU threads this process traces with."""
+    load_mitsuba()
+    import drjit
+
+    drjit.set_thread_count(count)
+
+
+def tone_map(linear: NDArray[np.float32], exposure: float) -> NDArray[np.uint8]:
+    """Linear radiance (H, W, 3) times `exposure` to sRGB u8 through a filmic curve.
 
     Curve: Narkowicz, "ACES Filmic Tone Mapping Curve", 2015.
     """
-    x = np.maximum(linear * EXPOSURE, 0)
+    x = np.maximum(linear * exposure, 0)
     film = np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0, 1)
     srgb = np.where(film <= 0.0031308, 12.92 * film, 1.055 * film ** (1 / 2.4) - 0.055)
     return (srgb * 255 + 0.5).astype(np.uint8)
 
 
-class PathTracer:
-    """One scene, loaded once; `render` moves the cars and the camera and traces a frame."""
+def environment(sky: Sky) -> NDArray[np.float32]:
+    """Radiance (64, 128, 3) of a sky without a sun, rows from the zenith down.
 
-    def __init__(self, scene: Scene, width: int, height: int, samples: int) -> None:
+    Overcast: CIE standard overcast sky, L = Lz (1 + 2 sin elevation) / 3. Night: a faint glow over the horizon.
+    """
+    elevation = np.pi / 2 - (np.arange(64) + 0.5) / 64 * np.pi
+    up = np.clip(np.sin(elevation), 0, 1)
+    level = (1 + 2 * up) / 3 if sky.kind == "overcast" else 0.010 + 0.02 * np.exp(-6 * up)
+    tint = np.array((0.96, 1.0, 1.06) if sky.kind == "overcast" else (0.5, 0.65, 1.0))
+    rows = np.where(elevation > 0, level, 0.25 * level)[:, None] * tint
+    return np.repeat(rows[:, None], 128, axis=1).astype(np.float32)
+
+
+def nearby(mesh: Mesh, eye: NDArray[np.float64]) -> Mesh:
+    """The triangles of `mesh` within `LAMP_RANGE` of `eye`."""
+    centre = mesh.position[mesh.index].mean(1)
+    return replace(mesh, index=mesh.index[np.linalg.norm(centre - eye, axis=1) < LAMP_RANGE])
+
+
+class PathTracer:
+    """One scene, loaded and exposed for a shot around game time `t`; `render` moves things and traces a frame."""
+
+    def __init__(self, scene: Scene, width: int, height: int, samples: int, t: float) -> None:
         self.mi = load_mitsuba()
-        self.scene, self.size, self.samples = scene, (width, height), samples
-        self._mover_parts = [(f"mover{i}_{j}", mover, part.mesh)
-                             for i, mover in enumerate(scene.movers) for j, part in enumerate(mover.parts)]
-        self.world = self.mi.load_dict(self._world(), optimize=False)
+        self.scene, self.size = scene, (width, height)
+        self.samples = samples * (2 if scene.lamps else 1)  # small lights are noisier than a sky
+        self._moving: dict[str, list[tuple[Mover, Mesh]]] = {}
+        for mover in scene.movers:
+            for part in mover.parts:
+                self._moving.setdefault(part.material, []).append((mover, part.mesh))
+        self.world = self.mi.load_dict(self._world(t), optimize=False)
         self.parameters = self.mi.traverse(self.world)
+        self.exposure = self._meter(t)
 
     def _bsdf(self, material: Material) -> dict[str, Any]:
         def bitmap(data: NDArray[Any], raw: bool) -> dict[str, Any]:
@@ -71,20 +116,23 @@ class PathTracer:
                     "wrap_mode": "repeat", "to_uv": scale}
 
         texture = material.texture
+        if material.clear:
+            return {"type": "thindielectric"}
         colour = bitmap(texture.colour, raw=False)
-        if texture.roughness.min() > MATTE and not material.metallic:
+        if texture.roughness.min() > MATTE and not (material.metallic or material.clearcoat):
             return {"type": "twosided", "bsdf": {"type": "diffuse", "reflectance": colour}}
         return {"type": "twosided", "bsdf": {
-            "type": "principled", "base_color": colour,
+            "type": "principled", "base_color": colour, "sheen": material.sheen,
             "roughness": bitmap(texture.roughness[..., None], raw=True), "metallic": material.metallic,
             "clearcoat": material.clearcoat, "clearcoat_gloss": 0.95, "specular": 0.5}}
 
-    def _shape(self, name: str, mesh: Mesh, material: str) -> Any:
+    def _shape(self, name: str, mesh: Mesh, properties: dict[str, Any]) -> Any:
         mi = self.mi
-        properties = mi.Properties()
-        properties["bsdf"] = self._bsdfs[material]
+        given = mi.Properties()
+        for key, value in properties.items():
+            given[key] = value
         shape = mi.Mesh(name, len(mesh.position), len(mesh.index), has_vertex_normals=True,
-                        has_vertex_texcoords=True, props=properties)
+                        has_vertex_texcoords=True, props=given)
         parameters = mi.traverse(shape)
         parameters["vertex_positions"] = mesh.position.ravel()
         parameters["vertex_normals"] = mesh.normal.ravel()
@@ -93,24 +141,39 @@ class PathTracer:
         parameters.update()
         return shape
 
-    def _world(self) -> dict[str, Any]:
+    def _world(self, t: float) -> dict[str, Any]:
         mi = self.mi
-        self._bsdfs = {name: mi.load_dict(self._bsdf(m)) for name, m in self.scene.materials.items()}
+        bsdfs = {name: mi.load_dict(self._bsdf(m)) for name, m in self.scene.materials.items()}
+        view, _ = self.scene.camera(t)
         world: dict[str, Any] = {
             "type": "scene",
             "integrator": {"type": "aov", "aovs": "nn:sh_normal,alb:albedo,z:depth",
                            "img": {"type": "path", "max_depth": PATH_DEPTH}},
-            "sky": {"type": "sunsky", "sun_direction": list(self.scene.sun), "turbidity": self.scene.turbidity,
-                    "sun_scale": 0.75, "sky_scale": 1.4, "albedo": 0.25,
-                    "to_world": mi.ScalarTransform4f().rotate([1, 0, 0], -90)},  # the sky model is z-up
-            "sensor": self._sensor(np.eye(4, dtype=np.float32)),
+            "sky": self._sky(), "sensor": self._sensor(view),
         }
         for name, mesh in self.scene.static_by_material.items():
-            world[f"static_{name}"] = self._shape(f"static_{name}", mesh, name)
-        for i, mover in enumerate(self.scene.movers):
-            for j, part in enumerate(mover.parts):
-                world[f"mover{i}_{j}"] = self._shape(f"mover{i}_{j}", part.mesh, part.material)
+            world[f"static_{name}"] = self._shape(f"static_{name}", mesh, {"bsdf": bsdfs[name]})
+        for name in self._moving:
+            world[f"moving_{name}"] = self._shape(f"moving_{name}", self._posed(name, t), {"bsdf": bsdfs[name]})
+        eye = -view[:3, :3].T.astype(np.float64) @ view[:3, 3]
+        for i, (radiance, mesh) in enumerate(self.scene.glowing.items()):
+            near = nearby(mesh, eye)
+            if len(near.index):
+                light = mi.load_dict({"type": "area", "radiance": {"type": "rgb", "value": list(radiance)}})
+                world[f"lamp_{i}"] = self._shape(f"lamp_{i}", near, {"emitter": light})
         return world
+
+    def _sky(self) -> dict[str, Any]:
+        sky = self.scene.sky
+        if sky.kind == "clear":
+            return {"type": "sunsky", "sun_direction": list(sky.sun), "turbidity": sky.turbidity,
+                    "sun_scale": 0.75, "sky_scale": 1.4, "albedo": 0.25,
+                    "to_world": self.mi.ScalarTransform4f().rotate([1, 0, 0], -90)}  # the sky model is z-up
+        return {"type": "envmap", "bitmap": self.mi.Bitmap(environment(sky))}
+
+    def _posed(self, material: str, t: float) -> Mesh:
+        """Everything that moves and is of `material`, where it is at `t`."""
+        return geo.merge([mesh.transformed(mover.motion.pose(t)) for mover, mesh in self._moving[material]])
 
     def _camera_to_world(self, view: NDArray[np.float32]) -> Any:
         flip = np.diag([-1.0, 1.0, -1.0, 1.0])  # Mitsuba's camera looks along +z with x to the left
@@ -124,18 +187,31 @@ class PathTracer:
                 "film": {"type": "hdrfilm", "width": width, "height": height, "rfilter": {"type": "box"}},
                 "sampler": {"type": "independent"}}
 
+    def _trace(self, t: float, seed: int) -> NDArray[np.float32]:
+        """All layers (H, W, 10) of the frame at `t`: radiance, normal, albedo, ray distance."""
+        for name in self._moving:
+            posed = self._posed(name, t)
+            self.parameters[f"moving_{name}.vertex_positions"] = posed.position.ravel()
+            self.parameters[f"moving_{name}.vertex_normals"] = posed.normal.ravel()
+        view, _ = self.scene.camera(t)
+        self.parameters["sensor.to_world"] = self.mi.Transform4f(self._camera_to_world(view))
+        self.parameters.update()
+        return np.array(self.mi.render(self.world, spp=self.samples, seed=seed), np.float32)
+
+    def _meter(self, t: float) -> float:
+        """The exposure for the shot, measured once at `t`: log-average metering (Reinhard et al., 2002).
+
+        Held back where the brighter parts of the picture, a sky for the most part, would burn out.
+        """
+        luminance = self._trace(t, 0)[..., :3] @ np.array((0.2126, 0.7152, 0.0722))
+        levels = np.asarray(cv2.resize(luminance, (32, 18), interpolation=cv2.INTER_AREA))
+        middle = KEYS[self.scene.sky.kind] / float(np.exp(np.log(levels + 1e-4).mean()))
+        return min(middle, HIGHLIGHT / float(np.quantile(levels, 0.85)))
+
     def render(self, t: float, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Frame at game time `t`: sRGB (H, W, 3) u8 and ray distance (H, W) f32 in metres, 0 at the sky."""
         import pyoidn
 
-        mi = self.mi
-        for name, mover, mesh in self._mover_parts:
-            posed = mesh.transformed(mover.pose(t))
-            self.parameters[f"{name}.vertex_positions"] = posed.position.ravel()
-            self.parameters[f"{name}.vertex_normals"] = posed.normal.ravel()
-        view, _ = self.scene.camera(t)
-        self.parameters["sensor.to_world"] = mi.Transform4f(self._camera_to_world(view))
-        self.parameters.update()
-        layers = np.array(mi.render(self.world, spp=self.samples, seed=seed), np.float32)
+        layers = self._trace(t, seed)
         albedo, normal, depth = np.clip(layers[..., 6:9], 0, 1), layers[..., 3:6], layers[..., 9]
-        return tone_map(pyoidn.denoise(layers[..., :3], albedo, normal, hdr=True)), depth
+        return tone_map(pyoidn.denoise(layers[..., :3], albedo, normal, hdr=True), self.exposure), depth

@@ -1,64 +1,141 @@
-"""Renders aligned clip pairs to disk: the game's frames and their path-traced twins.
-
-One safetensors file a clip: `rendered` and `photoreal`, both (T, H, W, 3) u8 sRGB, with the
-seed, the start time and the measured alignment in its metadata. A clip that exists is skipped,
-so a run that was stopped goes on where it was.
-"""
+"""Renders the pairs of a plan, several at a time, each in a process of its own."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
-from engine_plugins.demo_game.raster import Rasteriser
-from engine_plugins.demo_game.scene import SHOT_SECONDS, build_street
-from realmaster.config import Pairs
+from capture.recording.layout import About, entry_of
+from capture.recording.tracks import LOSSLESS_RGB, FrameCoder, PhotoCoder
+from capture.recording.writer import SessionWriter
+from engine_plugins.demo_game.__main__ import to_frame
+from engine_plugins.demo_game.raster import GBuffer, Rasteriser
+from engine_plugins.demo_game.worlds import WORLDS
 from realmaster.errors import UserError
-from realmaster.pairs.pathtrace import PathTracer
+from realmaster.pairs import align
+from realmaster.pairs.dataset import CARD, CLIPS, INDEX, Card, Clip, Dataset, Refused, checksums, encode
+from realmaster.pairs.pathtrace import PathTracer, use_threads
+from realmaster.pairs.plan import FPS, PRESETS, ClipPlan, Preset, choose_start, plan
+from realmaster.pairs.settings import PairsRender
+from realmaster.pairs.sheet import contact_sheet
 from realmaster.progress import Progress
 
-MAX_HIT_MISMATCH = 0.03
-"""Share of pixels where one renderer sees sky and the other does not; more means a wrong camera."""
+GENERATOR = "realmaster worlds 1"
 
 
-def render_clip(seed: int, settings: Pairs) -> tuple[dict[str, NDArray[np.uint8]], dict[str, str]]:
-    """One pair and its metadata. Raises `UserError` if the two renderers do not line up."""
-    scene = build_street(seed)
-    rng = np.random.default_rng([seed, 1])
-    shot = int(rng.integers(len(scene.shots)))
-    start = shot * SHOT_SECONDS + float(rng.uniform(0.5, SHOT_SECONDS - 0.5 - settings.frames / settings.fps))
-    raster = Rasteriser(scene, settings.width, settings.height)
-    tracer = PathTracer(scene, settings.width, settings.height, settings.samples)
-    rendered, photoreal, mismatch = [], [], []
-    for i in range(settings.frames):
-        t = start + i / settings.fps
-        buffers = raster.render(t, 1 / settings.fps)
-        photo, distance = tracer.render(t, seed=i)
-        rendered.append(buffers.colour[..., :3])
-        photoreal.append(photo)
-        mismatch.append(float(((distance > 0) != (buffers.inverse_depth > 0)).mean()))
-    worst = max(mismatch)
-    if worst > MAX_HIT_MISMATCH:
-        raise UserError(f"seed {seed}: {worst:.1%} of the pixels hit different things in the two renderers; "
-                        "the scene is drawn differently, do not train on it")
-    metadata = {"seed": str(seed), "start": f"{start:.4f}", "fps": str(settings.fps),
-                "samples": str(settings.samples), "hit_mismatch": f"{worst:.5f}"}
-    return {"rendered": np.stack(rendered), "photoreal": np.stack(photoreal)}, metadata
+def render_clip(clip: ClipPlan, folder: Path) -> Clip | Refused:
+    """Draws both halves of a clip and writes them to `folder`/NAME, unless they do not line up."""
+    width, height = clip.preset.size
+    scene = WORLDS[clip.world](clip.seed)
+    game = Rasteriser(scene, width, height)
+    seconds = clip.preset.frames / FPS
+    start = choose_start(lambda t: game.render(t, 0.0), len(scene.shots), seconds, clip.seed)
+    tracer = PathTracer(scene, width, height, clip.preset.samples, start + seconds / 2)
+    drawn: list[GBuffer] = []
+    photos: list[NDArray[np.uint8]] = []
+    depths: list[NDArray[np.float32]] = []
+    for i in range(clip.preset.frames):
+        drawn.append(game.render(start + i / FPS, 1 / FPS))
+        photo, distance = tracer.render(start + i / FPS, seed=i)
+        photos.append(photo)
+        depths.append(align.view_depth(distance, drawn[-1].projection))
+    figures = align.measure(photos, [b.motion for b in drawn],
+                            list(zip([b.inverse_depth for b in drawn], depths, strict=True)))
+    try:
+        figures.check()
+    except UserError as error:
+        return Refused(name=clip.name, why=str(error))
+    path = folder / clip.name
+    _write(path, clip, start, drawn, photos)
+    return Clip(name=clip.name, split=clip.split, world=clip.world, seed=clip.seed, start=round(start, 4),
+                frames=clip.preset.frames, caption=scene.caption, alignment=figures,
+                newcomers=newcomers([b.object_id for b in drawn]), sha256=checksums(path))
 
 
-def render_pairs(settings: Pairs) -> None:
-    """Renders every missing clip of `settings`."""
-    settings.out.mkdir(parents=True, exist_ok=True)
-    progress = Progress("pairs", settings.clips, "clips", clock=time.monotonic)
-    for seed in range(settings.first_seed, settings.first_seed + settings.clips):
-        path = settings.out / f"clip_{seed:05d}.safetensors"
-        if not path.exists():
-            arrays, metadata = render_clip(seed, settings)
-            part = path.with_suffix(".part")
-            save_file(arrays, part, metadata=metadata)
-            part.rename(path)
-        progress.step()
+def newcomers(object_ids: list[NDArray[np.uint32]]) -> dict[str, int]:
+    """Objects that are not in the first frame, and the frame in which each first covers a thousandth of the picture."""
+    entered: dict[str, int] = {}
+    there = set(np.unique(object_ids[0]).tolist())
+    for i, ids in enumerate(object_ids):
+        values, counts = np.unique(ids, return_counts=True)
+        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+            if value not in there and str(value) not in entered and count > ids.size / 1000:
+                entered[str(value)] = i
+    return entered
+
+
+def _write(path: Path, clip: ClipPlan, start: float, drawn: list[GBuffer], photos: list[NDArray[np.uint8]]) -> None:
+    """One session: the game's frames with every buffer, and the photographs."""
+    for left in (path, path.with_name(path.name + ".part")):
+        shutil.rmtree(left, ignore_errors=True)  # of a run that was killed before it could write the index
+    writer = SessionWriter(path, About(source=f"{clip.world} {clip.seed}", pacing="framelocked", clock="game"))
+    frames, pictures = FrameCoder(), PhotoCoder(LOSSLESS_RGB)
+    for i, (buffers, photo) in enumerate(zip(drawn, photos, strict=True)):
+        pts = round(i * 1000 / FPS)
+        frame = to_frame(buffers, i, start + i / FPS, 1 / FPS, cut=i == 0)
+        writer.write(frames.code(entry_of(frame, pts, 0), frame.buffers))
+        writer.write(pictures.code(photo, pts))
+    writer.close()
+
+
+def _start_worker(threads: int) -> None:
+    os.environ.setdefault("LP_NUM_THREADS", str(threads))
+    use_threads(threads)
+
+
+def _prepare(out: Path, preset: Preset) -> tuple[set[str], Card]:
+    """Makes the dataset's folder, or goes on with one of the same card; says which clips it has."""
+    width, height = preset.size
+    card = Card(width=width, height=height, frames=preset.frames, fps=FPS, samples=preset.samples, generator=GENERATOR)
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / CARD).exists():
+        (out / CARD).write_bytes(encode(card) + b"\n")
+        (out / INDEX).touch()
+    found = Dataset(out)
+    if found.card != card:
+        raise UserError(f"{out} holds another kind of clips ({found.card}): choose another --out")
+    return {clip.name for clip in found.clips} | {clip.name for clip in found.refused}, card
+
+
+def _results(missing: list[ClipPlan], folder: Path, workers: int) -> Iterator[Clip | Refused]:
+    """Renders in `workers` processes; a process that dies takes its clip with it, and the run says so."""
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (threads,)) as pool:
+        jobs: list[Future[Clip | Refused]] = [pool.submit(render_clip, clip, folder) for clip in missing]
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def render_pairs(settings: PairsRender) -> None:
+    """Renders every missing clip of the preset, prints its figures, and draws the contact sheet."""
+    preset = PRESETS[settings.preset]
+    done, _ = _prepare(settings.out, preset)
+    clips = plan(preset)
+    missing = [clip for clip in clips if clip.name not in done]
+    progress = Progress("pairs", len(clips), "clips", clock=time.monotonic, done=len(clips) - len(missing))
+    with (settings.out / INDEX).open("ab", buffering=0) as index:
+        for result in _results(missing, settings.out / CLIPS, min(settings.workers, max(1, len(missing)))):
+            index.write(encode(result) + b"\n")
+            match result:
+                case Clip(name=name, alignment=a):
+                    print(f"{name}: hits differ {a.hit_mismatch:.2%}, depth {a.depth_error:.2%}, "
+                          f"motion explains {a.warp_gain_db:+.1f} dB over {a.still_db:.1f}", flush=True)
+                case Refused(name=name, why=why):
+                    print(f"{name}: REFUSED, {why}", flush=True)
+            progress.step()
     progress.close()
+    dataset = Dataset(settings.out)
+    contact_sheet(dataset)
+    print(f"{settings.out}: {len(dataset.clips)} clips, {len(dataset.refused)} refused")

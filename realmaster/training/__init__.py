@@ -1,1 +1,1 @@
-"""Training of the tiny model: autoencoder, base transformer, in-context LoRA. Imports torch."""
+"""Training of the tiny model: autoencoder, base transformer, in-context LoRA, few-step model. Imports torch."""

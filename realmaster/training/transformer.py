@@ -6,9 +6,7 @@ Flow matching: x_t = (1 - sigma) x_0 + sigma noise, target velocity noise - x_0 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,15 +15,15 @@ from peft import LoraConfig
 from torch import Tensor, nn
 
 from realmaster.models.in_context import LORA_TARGETS, InContext
-from realmaster.models.tiny import load_lora, load_transformer, null_prompt, save_lora
-from realmaster.models.tiny_vae import LATENT_CHANNELS, TinyVAE
-from realmaster.progress import Progress
-from realmaster.training.data import load_pairs, random_crops
-from realmaster.training.vae import picture_loss
+from realmaster.models.tiny import GUIDES_PROMPT, null_prompt
+from realmaster.models.tiny_vae import LATENT_CHANNELS, SPATIAL, TinyVAE
+from realmaster.training.data import Pairs, Place, to_tensor
+from realmaster.training.loop import Run, fit
+from realmaster.training.recipe import RANK, Phase, Stage
+from realmaster.training.settings import Variant
 
-FRAMES = 13
-RANK = 64
-PIXELS_PER_STEP = 6 * 96 * 128
+FULL_NOISE = 0.5
+"""Share of the LoRA's training at sigma 1, where a one-step model works."""
 
 
 def new_transformer() -> WanTransformer3DModel:
@@ -42,128 +40,114 @@ def sample_sigma(batch: int, full_noise: float) -> Tensor:
     return torch.where(torch.rand(batch) < full_noise, torch.ones(batch), sigma)
 
 
-def _fit(label: str, parameters: list[nn.Parameter], loss: Callable[[], Tensor], minutes: float,
-         peak: float) -> None:
-    """AdamW with warm-up and cosine decay for `minutes`; leaves an exponential moving average in place."""
-    optimizer = torch.optim.AdamW(parameters, lr=peak, weight_decay=1e-4, betas=(0.9, 0.95))
-    shadow = [p.detach().clone() for p in parameters]
-    progress = Progress(label, round(minutes * 60), "s", clock=time.monotonic)
-    started, step, seen, running = time.monotonic(), 0, 0, 0.0
-    while (spent := time.monotonic() - started) < minutes * 60:
-        done = spent / (minutes * 60)
-        for group in optimizer.param_groups:
-            group["lr"] = peak * min(1, (step + 1) / 50) * (0.5 + 0.5 * np.cos(np.pi * done)) + peak / 100
-        value = loss()
-        optimizer.zero_grad()
-        value.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        decay = min(0.99, step / (step + 10))
-        for s, p in zip(shadow, parameters, strict=True):
-            s.lerp_(p.detach(), 1 - decay)
-        running = 0.98 * running + 0.02 * value.item() if step else value.item()
-        step += 1
-        progress.step(int(spent) - seen, note=f"step {step} loss {running:.4f}")
-        seen = int(spent)
-    progress.close()
-    with torch.no_grad():
-        for s, p in zip(shadow, parameters, strict=True):
-            p.copy_(s)
+@dataclass(frozen=True)
+class Latents:
+    """Every clip's latents, encoded once: (2, N, C, L, h, w) f16, the second half mirrored; `guides` may be None."""
+
+    rendered: Tensor
+    photoreal: Tensor
+    guides: Tensor | None
+    prompts: Tensor
+
+    def pick(self, rng: np.random.Generator, phase: Phase) -> list[Place]:
+        """Random windows, crops in units of the transformer's tokens."""
+        _, n, _, _, h, w = self.rendered.shape
+        height, width = phase.crop[0] // SPATIAL, phase.crop[1] // SPATIAL
+        return [Place(int(rng.integers(n)), 0, int(rng.integers((h - height) // 2 + 1)) * 2,
+                      int(rng.integers((w - width) // 2 + 1)) * 2, bool(rng.random() < 0.5))
+                for _ in range(phase.batch)]
+
+    @staticmethod
+    def cut(latents: Tensor, places: list[Place], crop: tuple[int, int]) -> Tensor:
+        """(B, C, L, h, w) f32 at `places`."""
+        h, w = crop[0] // SPATIAL, crop[1] // SPATIAL
+        return torch.stack([latents[int(p.mirrored), p.clip, :, :, p.y:p.y + h, p.x:p.x + w] for p in places]).float()
+
+    def prompt(self, rng: np.random.Generator, places: list[Place]) -> Tensor:
+        """The windows' captions, half of them left out, so that the model also works without."""
+        keep = torch.from_numpy(rng.random((len(places), 1, 1)) < 0.5)
+        return torch.where(keep, torch.stack([self.prompts[p.clip] for p in places]), null_prompt(len(places)))
 
 
-def train_base(pairs: Path, checkpoint: Path, minutes: float, batch: int = 8, seed: int = 0) -> None:
-    """Trains the unconditional base on photoreal clips; writes `checkpoint/transformer`."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    _, photoreal = load_pairs(pairs)
-    vae = TinyVAE.load(checkpoint / "vae")
-    folder = checkpoint / "transformer"
-    model = load_transformer(folder) if folder.exists() else new_transformer()
-    model.train()
+@torch.no_grad()
+def encode_all(vae: TinyVAE, pairs: Pairs, frames: int) -> Latents:
+    """Encodes the first `frames` of every clip, as they are and mirrored."""
+
+    def encode(clips: np.ndarray) -> Tensor:
+        both: list[Tensor] = []
+        for mirrored in (False, True):
+            cut = clips[:, :frames, :, ::-1] if mirrored else clips[:, :frames]
+            both.append(torch.cat([vae.encode(to_tensor(clip[None])).half() for clip in cut]))
+        return torch.stack(both)
+
+    guides = None if pairs.guides is None else encode(pairs.guides)
+    return Latents(encode(pairs.rendered), encode(pairs.photoreal), guides, pairs.prompts)
+
+
+def train_base(run: Run, stage: Stage, latents: Latents) -> WanTransformer3DModel:
+    """Trains the caption-conditioned base on photoreal latents, from random weights."""
+    torch.manual_seed(run.seed)
+    model = new_transformer().train()
     context = InContext(model)
 
-    def loss() -> Tensor:
-        (video,) = random_crops(rng, [photoreal], (batch, FRAMES, 64, 96))
-        with torch.no_grad():
-            clean = vae.encode(video)
-        sigma, noise = sample_sigma(batch, 0.1), torch.randn_like(clean)
+    def loss(rng: np.random.Generator, phase: Phase) -> Tensor:
+        places = latents.pick(rng, phase)
+        clean = Latents.cut(latents.photoreal, places, phase.crop)
+        sigma, noise = sample_sigma(len(clean), 0.1), torch.randn_like(clean)
         s = sigma[:, None, None, None, None]
-        with torch.autocast("cpu", torch.bfloat16):
-            velocity = context.plain((1 - s) * clean + s * noise, sigma * 1000, null_prompt(batch))
+        velocity = context.plain((1 - s) * clean + s * noise, sigma * 1000, latents.prompt(rng, places))
         return (velocity.float() - (noise - clean)).square().mean()
 
-    _fit("base", list(model.parameters()), loss, minutes, 1e-3)
-    # The trained file is fp16: a third of the size, and the error is far below training noise.
-    model.half().save_pretrained(folder)
+    fit(run, stage, dict(model.named_parameters()), loss)
+    return model.eval()
 
 
-def train_lora(pairs: Path, checkpoint: Path, minutes: float, crop: tuple[int, int], seed: int = 0) -> None:
-    """Trains the in-context LoRA (attention mode one_way) on pairs; writes `checkpoint/lora.safetensors`.
+def add_lora(model: WanTransformer3DModel) -> dict[str, nn.Parameter]:
+    """Freezes the base, adds a fresh LoRA and returns its parameters."""
+    model.requires_grad_(False)
+    model.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=LORA_TARGETS))
+    return lora_parameters(model)
 
-    `crop` is height and width. Small crops learn fast, but attention does not extrapolate to positions it
-    never saw (whole frames come out with ghosts): end with crops as large as the frames.
-    """
-    batch = max(2, PIXELS_PER_STEP // (crop[0] * crop[1]))
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    arrays = list(load_pairs(pairs))
-    vae = TinyVAE.load(checkpoint / "vae").requires_grad_(False)
-    model = load_transformer(checkpoint / "transformer").requires_grad_(False)
-    lora = checkpoint / "lora.safetensors"
-    if lora.exists():
-        load_lora(model, lora, trainable=True)
-    else:
-        model.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=LORA_TARGETS))
-    model.train()
-    context = InContext(model)
-    parameters = [p for n, p in model.named_parameters() if "lora_" in n]
-    for p in parameters:
+
+def lora_parameters(model: WanTransformer3DModel) -> dict[str, nn.Parameter]:
+    """The LoRA's parameters by name, made trainable."""
+    found = {n: p for n, p in model.named_parameters() if "lora_" in n}
+    for p in found.values():
         p.requires_grad_(True)
+    return found
 
-    def loss() -> Tensor:
-        rendered, photoreal = random_crops(rng, arrays, (batch, FRAMES, *crop))
-        with torch.no_grad():
-            reference, clean = vae.encode(rendered), vae.encode(photoreal)
-        sigma, noise = sample_sigma(batch, 0.5), torch.randn_like(clean)
+
+def write_references(context: InContext, rendered: Tensor, guides: Tensor | None, prompt: Tensor) -> Tensor:
+    """Keys and values of the game's window and, if there are any, of its guides, which their prompt tells apart."""
+    cache = context.write(rendered, prompt)
+    if guides is None:
+        return cache
+    return torch.cat([cache, context.write(guides, GUIDES_PROMPT.expand_as(prompt))], 3)
+
+
+def train_lora(run: Run, stage: Stage, model: WanTransformer3DModel, latents: Latents, variant: Variant) -> None:
+    """Trains the in-context LoRA (attention mode one_way) on pairs, in place.
+
+    The `regression` variant sees no noise and one sigma, so that it learns the mean picture.
+    """
+    torch.manual_seed(run.seed)
+    parameters = add_lora(model.train())
+    context = InContext(model)
+
+    def loss(rng: np.random.Generator, phase: Phase) -> Tensor:
+        places = latents.pick(rng, phase)
+        prompt = latents.prompt(rng, places)
+        clean, reference = (Latents.cut(v, places, phase.crop) for v in (latents.photoreal, latents.rendered))
+        guides = None if latents.guides is None else Latents.cut(latents.guides, places, phase.crop)
+        if variant == "regression":
+            sigma, noise = torch.ones(len(clean)), torch.zeros_like(clean)
+        else:
+            sigma, noise = sample_sigma(len(clean), FULL_NOISE), torch.randn_like(clean)
         s = sigma[:, None, None, None, None]
-        noisy, prompt = (1 - s) * clean + s * noise, null_prompt(batch)
-        with torch.autocast("cpu", torch.bfloat16):
-            velocity = context.read(noisy, sigma * 1000, prompt, context.write(reference, prompt))
+        velocity = context.read((1 - s) * clean + s * noise, sigma * 1000, prompt,
+                                write_references(context, reference, guides, prompt))
         return (velocity.float() - (noise - clean)).square().mean()
 
-    _fit("lora", parameters, loss, minutes, 1e-3 if lora.exists() else 2e-3)
-    save_lora(model, lora, {"attention": "one_way", "rank": str(RANK), "alpha": str(RANK),
-                            "reference_downscale_factor": "1", "base": "tiny"})
+    fit(run, stage, parameters, loss)
 
 
-def train_decoder(pairs: Path, checkpoint: Path, minutes: float, batch: int = 6, seed: int = 0) -> None:
-    """Trains the autoencoder's decoder, with the game's frames beside it, on what the LoRA really predicts.
-
-    Three quarters of each batch are one-step predictions from pure noise, the rest encoded truth. The
-    encoder stays as it is, so base and LoRA stay valid.
-    """
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    arrays = list(load_pairs(pairs))
-    vae = TinyVAE.load(checkpoint / "vae")
-    model = load_transformer(checkpoint / "transformer")
-    load_lora(model, checkpoint / "lora.safetensors")
-    context = InContext(model.requires_grad_(False))
-    vae.requires_grad_(True)
-    vae.encoder.requires_grad_(False)
-    predicted = round(0.75 * batch)
-
-    def loss() -> Tensor:
-        rendered, photoreal = random_crops(rng, arrays, (batch, FRAMES, 96, 128))
-        with torch.autocast("cpu", torch.bfloat16):
-            with torch.no_grad():
-                latent = vae.encode(photoreal).float()
-                reference, noise = vae.encode(rendered[:predicted]).float(), torch.randn_like(latent[:predicted])
-                prompt, full = null_prompt(predicted), torch.full((predicted,), 1000.0)
-                velocity = context.read(noise, full, prompt, context.write(reference, prompt))
-                latent[:predicted] = noise - velocity.float()
-            out = vae.decode(latent, rendered).float()
-        return picture_loss(out, photoreal)
-
-    _fit("decoder", [p for p in vae.parameters() if p.requires_grad], loss, minutes, 1e-3)
-    vae.save(checkpoint / "vae")

@@ -1,0 +1,23 @@
+"""Camera moves: along a line, round a centre, through points."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine_plugins.demo_game.scene import SHOT_SECONDS, Point, Shot
+
+_KEYS = 11
+
+
+def along(eye: Point, target: Point, velocity: Point, sway: float) -> Shot:
+    """Moves and looks ahead at a steady `velocity` in m/s: a drive, a walk, a dolly."""
+    way = np.array(velocity) * np.linspace(0, SHOT_SECONDS, _KEYS)[:, None]
+    return Shot((np.array(eye) + way).astype(np.float32), (np.array(target) + way).astype(np.float32), sway)
+
+
+def orbit(centre: Point, radius: float, height: float, start: float, speed: float) -> Shot:
+    """Round `centre` at `radius` and `height` metres above the ground, from angle `start`, `speed` in rad/s."""
+    angle = start + speed * np.linspace(0, SHOT_SECONDS, _KEYS)
+    eyes = np.stack([centre[0] + radius * np.cos(angle), np.full(_KEYS, height),
+                     centre[2] + radius * np.sin(angle)], 1)
+    return Shot(eyes.astype(np.float32), np.tile(np.array(centre, np.float32), (_KEYS, 1)))

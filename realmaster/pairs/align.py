@@ -1,0 +1,86 @@
+"""How well a path-traced clip lines up with the game's: what each renderer hits, how far, and how it moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from realmaster.errors import UserError
+
+F32 = NDArray[np.float32]
+MAX_HIT_MISMATCH = 0.03
+MAX_DEPTH_ERROR = 0.02
+MIN_CHANGE_DB = 42.0
+"""Where two frames are more alike than this, nothing moves, and warping has nothing to gain."""
+
+
+class Alignment(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of one clip.
+
+    `hit_mismatch`: largest share of a frame's pixels where one renderer sees sky and the other does not.
+    `depth_error`: median relative error of view depth. `warp_gain_db`: by how many dB the photograph's last
+    frame, warped by the game's motion vectors, is closer to the next than unwarped; `still_db` is the latter.
+    """
+
+    hit_mismatch: float
+    depth_error: float
+    warp_gain_db: float
+    still_db: float
+
+    def check(self) -> None:
+        """Raises `UserError` saying what does not line up."""
+        if self.hit_mismatch > MAX_HIT_MISMATCH:
+            raise UserError(f"{self.hit_mismatch:.1%} of the pixels hit different things in the two renderers")
+        if self.depth_error > MAX_DEPTH_ERROR:
+            raise UserError(f"view depths differ by {self.depth_error:.1%} (median)")
+        if self.still_db < MIN_CHANGE_DB and self.warp_gain_db <= 0:
+            raise UserError(f"the motion vectors do not explain the photograph ({self.warp_gain_db:.1f} dB)")
+
+
+def view_depth(distance: F32, projection: F32) -> F32:
+    """Ray distance (H, W) in metres to distance along the view axis, for rays through pixel centres."""
+    height, width = distance.shape
+    x = ((np.arange(width) + 0.5) / width * 2 - 1) / projection[0, 0]
+    y = ((np.arange(height) + 0.5) / height * 2 - 1) / projection[1, 1]
+    return (distance / np.sqrt(1 + x[None, :] ** 2 + y[:, None] ** 2)).astype(np.float32)
+
+
+def warp(previous: NDArray[np.uint8], motion: NDArray[np.float16]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """`previous` (H, W, 3) u8 moved to the current frame by `motion` (H, W, 2) px, and where that is inside it."""
+    height, width = motion.shape[:2]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    x, y = x + motion[..., 0].astype(np.float32), y + motion[..., 1].astype(np.float32)
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    moved = cv2.remap(previous, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.uint8), inside
+
+
+def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8], where: NDArray[np.bool_] | None = None) -> float:
+    """Peak signal to noise ratio in dB of u8 pictures, over the pixels `where`; 100 where they are equal."""
+    square = np.square(a.astype(np.float32) - b.astype(np.float32))
+    error = float((square if where is None else square[where]).mean())
+    return 100.0 if error < 65025e-10 else 10 * float(np.log10(65025 / error))
+
+
+def measure(photo: Sequence[NDArray[np.uint8]], motion: Sequence[NDArray[np.float16]],
+            hits: Sequence[tuple[NDArray[np.float16], F32]]) -> Alignment:
+    """Alignment of a clip. `hits`: for each frame the game's inverse view depth and the photograph's view depth."""
+    mismatch = [float(((theirs > 0) != (ours > 0)).mean()) for ours, theirs in hits]
+    errors: list[float] = []
+    for ours, theirs in hits:
+        both = (theirs > 0) & (ours > 0)
+        if both.any():
+            errors.append(float(np.median(np.abs(theirs[both] * ours[both].astype(np.float32) - 1))))
+    still, warped = [100.0], [100.0]
+    for before, now, vectors in zip(photo, photo[1:], motion[1:], strict=False):
+        moved, inside = warp(before, vectors)
+        still.append(psnr(before, now, inside))
+        warped.append(psnr(moved, now, inside))
+    gains = [w - s for w, s in zip(warped[1:], still[1:], strict=True)]
+    return Alignment(hit_mismatch=round(max(mismatch), 5), depth_error=round(max(errors, default=0.0), 5),
+                     warp_gain_db=round(float(np.mean(gains)) if gains else 0.0, 2),
+                     still_db=round(float(np.mean(still[1:])) if gains else 100.0, 2))

@@ -1,0 +1,83 @@
+"""Which clips a preset has, and where in its world each begins. Splits share no world: seeds tell them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine_plugins.demo_game.raster import GBuffer
+from engine_plugins.demo_game.scene import SHOT_SECONDS
+from realmaster.pairs.settings import PresetName
+
+WORLD_CYCLE = ("street", "square", "country", "room", "street", "country")
+"""Clip i of a split shows this world; streets and country, where the games are, come twice."""
+FIRST_SEED = {"train": 0, "validation": 90_000, "test": 100_000}
+"""Split to the seed of its first world."""
+FPS = 24.0
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How much to render. `samples` are path-tracing samples a pixel, before denoising."""
+
+    clips: dict[str, int]
+    frames: int
+    samples: int
+    size: tuple[int, int] = (256, 144)
+
+
+PRESETS: dict[PresetName, Preset] = {
+    "smoke": Preset({"train": 2, "validation": 1, "test": 1}, frames=5, samples=4, size=(128, 96)),
+    "small": Preset({"train": 10, "validation": 2, "test": 4}, frames=13, samples=8),
+    "full": Preset({"train": 720, "validation": 12}, frames=13, samples=10),
+    "test": Preset({"test": 12}, frames=29, samples=16),
+}
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """One clip to render."""
+
+    name: str
+    split: str
+    world: str
+    seed: int
+    preset: Preset
+
+
+def plan(preset: Preset) -> list[ClipPlan]:
+    """The clips of `preset`, the held-out ones first."""
+    clips: list[ClipPlan] = []
+    for split in ("test", "validation", "train"):
+        for i in range(preset.clips.get(split, 0)):
+            world, seed = WORLD_CYCLE[i % len(WORLD_CYCLE)], FIRST_SEED[split] + i
+            clips.append(ClipPlan(f"{world}_{seed:06d}", split, world, seed, preset))
+    return clips
+
+
+TOO_NEAR = 0.7
+"""Metres: a camera with much nearer than this in front of it is inside something."""
+CANDIDATES = 6
+
+
+def choose_start(draw: Callable[[float], GBuffer], shots: int, seconds: float, seed: int) -> float:
+    """Game time at which a clip of `seconds` begins: a clear view, and half of the time one that something enters.
+
+    `draw` renders the game at a time. The clip never spans a cut.
+    """
+    rng = np.random.default_rng([seed, 7])
+    best, most = 0.0, -1.0
+    seek_newcomers = rng.random() < 0.5
+    for _ in range(CANDIDATES):
+        start = int(rng.integers(shots)) * SHOT_SECONDS + float(rng.uniform(0.3, SHOT_SECONDS - 0.3 - seconds))
+        first, last = draw(start), draw(start + seconds)
+        near = max(float((view.inverse_depth > 1 / TOO_NEAR).mean()) for view in (first, last))
+        fresh = ~np.isin(last.object_id, np.unique(first.object_id))
+        score = (near < 0.15) * (1 + (float(fresh.mean()) if seek_newcomers else 0.0))
+        if score > most:
+            best, most = start, score
+        if score >= 1 and not seek_newcomers:
+            break
+    return best

@@ -1,0 +1,49 @@
+"""What `realmaster pairs` can be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from realmaster.config import Settings
+
+PresetName = Literal["smoke", "small", "full", "test"]
+
+
+class PairsRender(Settings, frozen=True):
+    """Render aligned pairs: worlds drawn as a game, with every buffer, and path-traced.
+
+    A run that was stopped goes on where it was. A clip whose two halves do not line up is refused.
+    """
+
+    preset: PresetName = "small"
+    """smoke: 4 clips of 5 frames, a minute; small: 16 clips, ten minutes; full: what the shipped model is trained on,
+    hours; test: the held-out worlds that `eval` measures on."""
+    out: Path = Path("data/pairs")
+    """Folder of the dataset; its format is in docs/DATASET.md."""
+    workers: int = 2
+    """Clips rendered at a time, each on one core or more."""
+
+
+class PairsCheck(Settings, frozen=True):
+    """Check a dataset: checksums, buffers, and that every pair still lines up. Exit status 1 if anything is wrong."""
+
+    data: tyro.conf.Positional[Path] = Path("data/pairs")
+    """Folder of the dataset."""
+
+
+class PairsExport(Settings, frozen=True):
+    """Copy a split into the folders that Lightricks' LTX trainer reads: videos, references, captions."""
+
+    data: tyro.conf.Positional[Path]
+    """Folder of the dataset."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """Folder to write."""
+    split: Literal["train", "validation", "test"] = "train"
+    """Which clips."""
+    frames: int = 9
+    """Frames of each clip to take from its start; the trainer wants 8k+1."""
+    size: tuple[int, int] = (256, 160)
+    """Width and height; the trainer wants multiples of 32."""

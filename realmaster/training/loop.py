@@ -1,0 +1,138 @@
+"""The training loop of every stage: AdamW, warm-up and cosine, an average of the weights, resume after a kill.
+
+Batches and noise of a step depend on the seed and the step's number alone, so a run that was killed
+goes on as if it had not been. Its state is a safetensors file; nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from realmaster.errors import UserError
+from realmaster.progress import Progress
+from realmaster.training.recipe import Phase, Stage
+
+SAVE_SECONDS = 120.0
+AVERAGE = 0.998
+"""Decay of the moving average of the weights, which is what a stage leaves behind."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all stages of a training run share."""
+
+    checkpoint: Path
+    seed: int
+    tensorboard: Path | None = None
+
+    def state_file(self, stage: str) -> Path:
+        """Where an unfinished stage keeps its state."""
+        return self.checkpoint / "unfinished" / f"{stage}.safetensors"
+
+
+Loss = Callable[[np.random.Generator, Phase], Tensor]
+
+
+class _State:
+    """Everything that a step changes, by name, and the file that keeps it."""
+
+    def __init__(self, path: Path, parameters: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
+        self.path, self.parameters, self.optimizer = path, parameters, optimizer
+        self.average = {name: p.detach().clone() for name, p in parameters.items()}
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors: dict[str, Tensor] = {}
+        for name, p in self.parameters.items():
+            tensors |= {f"weight.{name}": p.detach(), f"average.{name}": self.average[name]}
+            tensors |= {f"{key}.{name}": self.optimizer.state[p][key] for key in ("exp_avg", "exp_avg_sq")}
+        return tensors
+
+    def save(self, step: int) -> None:
+        """Writes the state after `step` steps, whole or not at all."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_suffix(".part")
+        save_file({k: v.contiguous() for k, v in self._tensors().items()}, part, metadata={"step": str(step)})
+        part.replace(self.path)
+
+    def load(self) -> int:
+        """Takes up what `save` wrote; returns the step to go on with, 0 if there is nothing."""
+        if not self.path.exists():
+            return 0
+        try:
+            with safe_open(self.path, "pt") as file:
+                step = int((file.metadata() or {})["step"])
+                for name, p in self.parameters.items():
+                    p.data.copy_(file.get_tensor(f"weight.{name}"))
+                    self.average[name].copy_(file.get_tensor(f"average.{name}"))
+                    moments: dict[str, Any] = {k: file.get_tensor(f"{k}.{name}") for k in ("exp_avg", "exp_avg_sq")}
+                    self.optimizer.state[p] = {"step": torch.tensor(float(step)), **moments}
+        except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
+            raise UserError(f"{self.path} is not the state of this stage ({error}): delete it to begin the stage "
+                            "again") from error
+        return step
+
+    def follow(self, step: int) -> None:
+        """Moves the average after a step."""
+        decay = min(AVERAGE, step / (step + 10))
+        for name, p in self.parameters.items():
+            self.average[name].lerp_(p.detach(), 1 - decay)
+
+    def settle(self) -> None:
+        """Leaves the average in the weights."""
+        with torch.no_grad():
+            for name, p in self.parameters.items():
+                p.copy_(self.average[name])
+
+
+def fit(run: Run, stage: Stage, parameters: dict[str, nn.Parameter], loss: Loss) -> None:
+    """Trains `parameters` (by name) for the stage's steps; at the end they hold their moving average."""
+    accelerator = Accelerator(mixed_precision="bf16", cpu=not torch.cuda.is_available())
+    optimizer = torch.optim.AdamW(parameters.values(), lr=stage.peak, weight_decay=1e-4, betas=(0.9, 0.95))
+    state = _State(run.state_file(stage.name), parameters, optimizer)
+    first = state.load()
+    progress = Progress(stage.name, stage.steps, "steps", clock=time.monotonic, done=first)
+    board = _board(run, stage.name)
+    saved, running = time.monotonic(), 0.0
+    for step in range(first, stage.steps):
+        for group in optimizer.param_groups:
+            fade = 0.5 + 0.5 * np.cos(np.pi * step / stage.steps)
+            group["lr"] = stage.peak * (min(1, (step + 1) / 50) * fade + 0.01)
+        torch.manual_seed(run.seed * 1_000_003 + step)
+        with accelerator.autocast():
+            value = loss(np.random.default_rng([run.seed, step]), stage.phase(step))
+        optimizer.zero_grad()
+        accelerator.backward(value)
+        nn.utils.clip_grad_norm_(parameters.values(), 1.0)
+        optimizer.step()
+        state.follow(step)
+        running = 0.98 * running + 0.02 * value.item() if step > first else value.item()
+        board(step, running)
+        progress.step(note=f"loss {running:.4f}")
+        if time.monotonic() - saved > SAVE_SECONDS:
+            state.save(step + 1)
+            saved = time.monotonic()
+    progress.close()
+    state.settle()
+
+
+def _board(run: Run, stage: str) -> Callable[[int, float], None]:
+    """Writes the running loss for tensorboard, if that is asked for."""
+    if run.tensorboard is None:
+        return lambda _step, _value: None
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ModuleNotFoundError as error:
+        raise UserError("this needs tensorboard: pip install tensorboard") from error
+    writer = SummaryWriter(str(run.tensorboard))
+    return lambda step, value: writer.add_scalar(f"loss/{stage}", value, step)

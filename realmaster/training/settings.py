@@ -1,0 +1,51 @@
+"""What `realmaster train` and `export` can be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from realmaster.config import TINY, Settings
+
+StageName = Literal["vae", "base", "lora", "few-step"]
+Variant = Literal["tiny", "per-frame", "regression", "guides"]
+
+
+class Train(Settings, frozen=True):
+    """Train the tiny model on pairs: autoencoder, base, in-context LoRA, few-step model; then export it.
+
+    A run that was stopped goes on where it was; a stage that is done is left alone.
+    """
+
+    stage: tyro.conf.Positional[StageName | Literal["all"]] = "all"
+    """One stage, or all that are missing; each needs the ones before it."""
+    preset: Literal["smoke", "short", "tiny"] = "tiny"
+    """How long: smoke takes a minute, to see that it runs; short is for comparisons; tiny made the shipped model."""
+    variant: Variant = "tiny"
+    """tiny, or one of the models it is compared with: per-frame sees one frame at a time, regression predicts the mean
+    picture without noise, guides also reads normals and depth."""
+    data: Path = Path("data/pairs")
+    """Folder of the dataset."""
+    checkpoint: Path = Path("data/checkpoint")
+    """Folder to train into."""
+    threads: int = 2
+    """CPU threads."""
+    seed: int = 0
+    """Seed of weights, batches and noise."""
+    tensorboard: Path | None = None
+    """Folder for the losses, for tensorboard (pip install tensorboard)."""
+
+
+class Export(Settings, frozen=True):
+    """Export a checkpoint to the ONNX graphs that `serve` runs without torch."""
+
+    checkpoint: Path = TINY
+    """Folder with vae/, transformer/ and lora.safetensors; the graphs go to its onnx/."""
+    width: int = 256
+    """Frame width in pixels, a multiple of 16."""
+    height: int = 144
+    """Frame height in pixels, a multiple of 16."""
+    length: int = 13
+    """Frames in a window, 4k + 1."""
