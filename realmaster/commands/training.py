@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 from realmaster.errors import UserError
 from realmaster.training.settings import Export, Train
 
 
 def run(settings: Train | Export) -> int:
     """Dispatches to the step that the settings belong to."""
+    for chatty in ("onnx_ir", "onnxscript"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         match settings:
             case Train():

@@ -13,7 +13,7 @@ from realmaster.errors import UserError
 
 F32 = NDArray[np.float32]
 MAX_HIT_MISMATCH = 0.03
-MAX_DEPTH_ERROR = 0.02
+MAX_DEPTH_ERROR = 0.01
 MIN_CHANGE_DB = 42.0
 """Where two frames are more alike than this, nothing moves, and warping has nothing to gain."""
 
@@ -39,14 +39,6 @@ class Alignment(msgspec.Struct, frozen=True, kw_only=True):
             raise UserError(f"view depths differ by {self.depth_error:.1%} (median)")
         if self.still_db < MIN_CHANGE_DB and self.warp_gain_db <= 0:
             raise UserError(f"the motion vectors do not explain the photograph ({self.warp_gain_db:.1f} dB)")
-
-
-def view_depth(distance: F32, projection: F32) -> F32:
-    """Ray distance (H, W) in metres to distance along the view axis, for rays through pixel centres."""
-    height, width = distance.shape
-    x = ((np.arange(width) + 0.5) / width * 2 - 1) / projection[0, 0]
-    y = ((np.arange(height) + 0.5) / height * 2 - 1) / projection[1, 1]
-    return (distance / np.sqrt(1 + x[None, :] ** 2 + y[:, None] ** 2)).astype(np.float32)
 
 
 def warp(previous: NDArray[np.uint8], motion: NDArray[np.float16]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engine_plugins.demo_game import geometry as geo
 from engine_plugins.demo_game.geometry import Mesh
-from engine_plugins.demo_game.scene import FAR, NEAR, VERTICAL_FOV, Material, Mover, Scene, Sky
+from engine_plugins.demo_game.scene import FAR, NEAR, VERTICAL_FOV, Material, Mover, Scene, Sky, projection
 from realmaster.errors import UserError
 
 PATH_DEPTH = 6
@@ -86,6 +86,17 @@ def environment(sky: Sky) -> NDArray[np.float32]:
     tint = np.array((0.96, 1.0, 1.06) if sky.kind == "overcast" else (0.5, 0.65, 1.0))
     rows = np.where(elevation > 0, level, 0.25 * level)[:, None] * tint
     return np.repeat(rows[:, None], 128, axis=1).astype(np.float32)
+
+
+def view_depth(distance: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mitsuba's ray distance (H, W) from the near plane, for rays through pixel centres, as distance along the view
+    axis from the camera; 0 stays 0."""
+    height, width = distance.shape
+    lens = projection(width / height)
+    x = ((np.arange(width) + 0.5) / width * 2 - 1) / lens[0, 0]
+    y = ((np.arange(height) + 0.5) / height * 2 - 1) / lens[1, 1]
+    depth = distance / np.sqrt(1 + x[None, :] ** 2 + y[:, None] ** 2)
+    return np.where(distance > 0, depth + NEAR, 0).astype(np.float32)
 
 
 def nearby(mesh: Mesh, eye: NDArray[np.float64]) -> Mesh:
@@ -209,9 +220,10 @@ class PathTracer:
         return min(middle, HIGHLIGHT / float(np.quantile(levels, 0.85)))
 
     def render(self, t: float, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Frame at game time `t`: sRGB (H, W, 3) u8 and ray distance (H, W) f32 in metres, 0 at the sky."""
+        """Frame at game time `t`: sRGB (H, W, 3) u8 and view depth (H, W) f32 in metres, 0 at the sky."""
         import pyoidn
 
         layers = self._trace(t, seed)
-        albedo, normal, depth = np.clip(layers[..., 6:9], 0, 1), layers[..., 3:6], layers[..., 9]
-        return tone_map(pyoidn.denoise(layers[..., :3], albedo, normal, hdr=True), self.exposure), depth
+        albedo, normal = np.clip(layers[..., 6:9], 0, 1), layers[..., 3:6]
+        photo = tone_map(pyoidn.denoise(layers[..., :3], albedo, normal, hdr=True), self.exposure)
+        return photo, view_depth(layers[..., 9])

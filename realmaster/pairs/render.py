@@ -44,9 +44,9 @@ def render_clip(clip: ClipPlan, folder: Path) -> Clip | Refused:
     depths: list[NDArray[np.float32]] = []
     for i in range(clip.preset.frames):
         drawn.append(game.render(start + i / FPS, 1 / FPS))
-        photo, distance = tracer.render(start + i / FPS, seed=i)
+        photo, depth = tracer.render(start + i / FPS, seed=i)
         photos.append(photo)
-        depths.append(align.view_depth(distance, drawn[-1].projection))
+        depths.append(depth)
     figures = align.measure(photos, [b.motion for b in drawn],
                             list(zip([b.inverse_depth for b in drawn], depths, strict=True)))
     try:

@@ -61,7 +61,8 @@ class Latents:
     def cut(latents: Tensor, places: list[Place], crop: tuple[int, int]) -> Tensor:
         """(B, C, L, h, w) f32 at `places`."""
         h, w = crop[0] // SPATIAL, crop[1] // SPATIAL
-        return torch.stack([latents[int(p.mirrored), p.clip, :, :, p.y:p.y + h, p.x:p.x + w] for p in places]).float()
+        cut = [latents[int(p.mirrored), p.clip, :, :, p.y:p.y + h, p.x:p.x + w].float() for p in places]
+        return torch.stack(cut)
 
     def prompt(self, rng: np.random.Generator, places: list[Place]) -> Tensor:
         """The windows' captions, half of them left out, so that the model also works without."""
