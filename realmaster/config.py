@@ -86,6 +86,8 @@ class Live(_View, frozen=True):
     """`engine`: a game that publishes its buffers; `screen`: a window or region; `video`: a file, played live."""
     game: Literal["demo", "vizdoom", "none"] = "demo"
     """The game to start for `--source engine`; `none` attaches to a running one, now or when it comes."""
+    world: Literal["street", "square", "country", "room"] = "street"
+    """What the demo game shows."""
     ring: str = ""
     """Name of the game's ring; needed with `--game none`."""
     window: str = ""

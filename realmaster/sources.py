@@ -45,5 +45,7 @@ def _engine(settings: Live, kinds: Collection[Kind], start: Callable[[str, list[
         return EngineSource(settings.ring, settings.pacing, None, ends=False, kinds=kinds)
     ring = settings.ring or f"{settings.game}-{os.getpid()}"
     arguments = [GAMES[settings.game], "--ring", ring, "--fps", str(settings.max_fps)]
+    if settings.game == "demo":
+        arguments += ["--world", settings.world]
     start("game", [*arguments, *(["--framelocked"] if settings.pacing is Pacing.FRAMELOCKED else [])])
     return EngineSource(ring, settings.pacing, None, kinds=kinds)

@@ -7,11 +7,13 @@ so that one tiling texture fits every size of box.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
+Matrix = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Mesh:
     uv: F32
     index: NDArray[np.uint32]
 
-    def transformed(self, matrix: F32) -> Mesh:
+    def transformed(self, matrix: Matrix) -> Mesh:
         """The mesh under a rigid or uniformly scaled 4x4 `matrix` (column vectors)."""
         position = self.position @ matrix[:3, :3].T + matrix[:3, 3]
         normal = self.normal @ matrix[:3, :3].T

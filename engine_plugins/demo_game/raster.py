@@ -13,7 +13,7 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from engine_plugins.demo_game.geometry import F32, Mesh
+from engine_plugins.demo_game.geometry import F32, Matrix, Mesh
 from engine_plugins.demo_game.scene import Scene, projection
 from engine_plugins.demo_game.textures import SIZE
 
@@ -136,7 +136,8 @@ class Rasteriser:
         self.glowing = [(radiance, self._upload(mesh)) for radiance, mesh in scene.glowing.items()]
         self.projection = projection(width / height)
         # Glass blends its colour alone: its other outputs have alpha 1 and so replace; no alpha is ever written.
-        self.gl.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, moderngl.ZERO, moderngl.ONE
+        blend: Any = (moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, moderngl.ZERO, moderngl.ONE)
+        self.gl.blend_func = blend
 
     def _texture(self, colour: NDArray[np.uint8]) -> moderngl.Texture:
         texture = self.gl.texture((SIZE, SIZE), 3, np.ascontiguousarray(colour[::-1]).tobytes())
@@ -218,7 +219,7 @@ class Rasteriser:
             nearest = sorted(self.lamps, key=lambda lamp: float(np.linalg.norm(np.array(lamp.centre) - eye)))
             self._set(program, "lamps", [v for lamp in nearest[:self.lit] for v in (lamp.centre, lamp.power)])
 
-    def _place(self, pose: F32, to_clip: F32, to_previous_clip: F32) -> None:
+    def _place(self, pose: Matrix, to_clip: Matrix, to_previous_clip: Matrix) -> None:
         """What is drawn next stands at `pose`."""
         for name, matrix in (("model", pose), ("to_clip", to_clip), ("to_previous_clip", to_previous_clip)):
             self._set(self.program, name, matrix)

@@ -93,7 +93,7 @@ def _methods(settings: Evaluate, backend: Backend) -> tuple[dict[str, Method], l
 
 
 def _variant(settings: Evaluate, name: str) -> Method:
-    folder = settings.ablations / name
+    folder = settings.comparisons / name
     if not (folder / "lora.safetensors").exists():
         raise UserError(f"no model in {folder}: realmaster train --variant {name} --preset short makes one")
     try:

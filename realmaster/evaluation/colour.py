@@ -54,7 +54,7 @@ class ColourStatistics(msgspec.Struct, frozen=True):
 
 def to_lab(picture: Video) -> NDArray[np.float32]:
     """(H, W, 3) u8 sRGB to CIE Lab."""
-    return np.asarray(cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
+    return np.asarray(cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
 
 
 def _from_lab(lab: NDArray[np.float32]) -> Video:

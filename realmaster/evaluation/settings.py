@@ -26,6 +26,6 @@ class Evaluate(Settings, frozen=True):
     """Folder for the table, the CSV file and the page."""
     steps: tuple[int, ...] = (1, 2, 4)
     """Denoising steps to measure, a row each."""
-    ablations: Path = Path("data/ablations")
+    comparisons: Path = Path("data/comparisons")
     """Folder with the models that ours is compared with; rows whose model is missing are left out, and it says so."""
     model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +115,8 @@ def _results(missing: list[ClipPlan], folder: Path, workers: int) -> Iterator[Cl
                 yield job.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in active_children():  # Ctrl-C: a clip takes too long to wait for
+                worker.terminate()
             raise
 
 

@@ -1,8 +1,8 @@
 """Runs the stages of a training in order, each from what the one before left.
 
-    CHECKPOINT/stages/vae, base, lora-VARIANT.safetensors   what each stage leaves
+    CHECKPOINT/stages/vae, base, lora-NAME.safetensors      what each stage leaves
     CHECKPOINT/vae, transformer, lora.safetensors, onnx     the finished model
-    CHECKPOINT/variants/NAME/vae, lora.safetensors          a finished comparison; its base is the model's
+    CHECKPOINT/variants/VARIANT/vae, lora.safetensors       a finished comparison; its base is the model's
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from realmaster.training.data import Pairs, load_pairs
 from realmaster.training.few_step import train_few_step
 from realmaster.training.loop import Run
 from realmaster.training.recipe import FRAMES, PRESETS, RANK, Stage
-from realmaster.training.settings import StageName, Train
+from realmaster.training.settings import StageName, Train, Variant
 from realmaster.training.transformer import Latents, encode_all, train_base, train_lora
 from realmaster.training.vae import train_vae
 from trt_engines.export import export_tiny
@@ -33,11 +33,14 @@ class Training:
     """One run of `realmaster train`. Data and latents are read when a stage first needs them."""
 
     def __init__(self, settings: Train) -> None:
-        self.settings, self.variant = settings, settings.variant
+        self.settings = settings
+        self.variant: Variant = settings.variant
         self.run = Run(settings.checkpoint, settings.seed, settings.tensorboard)
         self.stages = settings.checkpoint / "stages"
-        self.lora = self.stages / f"lora-{self.variant}.safetensors"
-        self.out = settings.checkpoint if self.variant == "tiny" else settings.checkpoint / "variants" / self.variant
+        self.comparison = self.variant != "tiny" or settings.preset == "short"
+        self.name = f"{settings.preset}-{self.variant}"
+        self.lora = self.stages / f"lora-{self.name}.safetensors"
+        self.out = settings.checkpoint / "variants" / self.variant if self.comparison else settings.checkpoint
         self._pairs: Pairs | None = None
         self._latents: Latents | None = None
 
@@ -70,7 +73,7 @@ class Training:
         stage = PRESETS[self.settings.preset][name]
         steps: dict[StageName, Callable[[Stage], None]] = {
             "vae": self._vae, "base": self._base, "lora": self._lora, "few-step": self._few_step}
-        label = Stage(name if name in ("vae", "base") else f"{name}-{self.variant}", stage.phases, stage.peak)
+        label = Stage(name if name in {"vae", "base"} else f"{name}-{self.name}", stage.phases, stage.peak)
         steps[name](label)
         self.run.state_file(label.name).unlink(missing_ok=True)
 
@@ -95,12 +98,12 @@ class Training:
         train_few_step(self.run, stage, model, vae, pairs=self.pairs, frames=self.frames,
                        variant=self.variant)
         vae.save(self.out / "vae")
-        if self.variant == "tiny":
+        if not self.comparison:
             shutil.copytree(self.stages / "base", self.out / "transformer", dirs_exist_ok=True)
             sample = slice(None, None, max(1, len(self.pairs.rendered) // 64))
             ColourStatistics.of(self.pairs.rendered[sample, 0], self.pairs.photoreal[sample, 0]).save(self.out)
         save_lora(model, self.out / "lora.safetensors", self._recipe(stage))
-        if self.variant == "tiny":
+        if not self.comparison:
             height, width = self.pairs.rendered.shape[2:4]
             export_tiny(self.out, self.out / "onnx", width, height, self.frames)
 

@@ -1,39 +1,97 @@
-"""From scene to graphs with the project's own commands, small: minutes of work, so marked slow."""
+"""From worlds to a measured model with the project's own commands, small: minutes of work, so marked slow."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 pytestmark = pytest.mark.slow
 
 
-def realmaster(*arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-W", "ignore", "-m", "realmaster", *arguments], capture_output=True,
-                          text=True, check=False)
-    assert done.returncode == 0 or arguments[0] == "eval", done.stderr
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-W", "ignore", "-m", "realmaster", *arguments]
+
+
+def realmaster(*arguments: str, status: int | None = 0) -> str:
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+    assert status is None or done.returncode == status, done.stderr
     return done.stdout + done.stderr
 
 
-def test_pairs_line_up_and_a_model_comes_out_of_them(tmp_path: Path):
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The smoke preset, interrupted after its first clip and gone on with."""
     pytest.importorskip("mitsuba")
-    pairs, checkpoint = tmp_path / "pairs", tmp_path / "checkpoint"
-    said = realmaster("pairs", "--out", str(pairs), "--clips", "2", "--width", "128", "--height", "96", "--samples",
-                      "4")
-    assert "2/2 clips" in said
-    clip = load_file(pairs / "clip_00000.safetensors")
-    assert clip["rendered"].shape == clip["photoreal"].shape == (13, 96, 128, 3)
-    edges = [np.abs(np.diff(clip[k].astype(float).mean(-1), axis=2)).mean(0).ravel() for k in ("rendered", "photoreal")]
-    assert np.corrcoef(*edges)[0, 1] > 0.5, "the two pictures show the same edges"
-    again = realmaster("pairs", "--out", str(pairs), "--clips", "2", "--width", "128", "--height", "96")
-    assert "2/2 clips" in again, "clips that exist are skipped"
-    for part in ("vae", "base", "lora", "decoder"):
-        realmaster("train", part, "--pairs", str(pairs), "--checkpoint", str(checkpoint), "--minutes", "0.1")
-    realmaster("export", "--checkpoint", str(checkpoint), "--width", "128", "--height", "96")
-    table = realmaster("eval", "--pairs", str(pairs), "--model", str(checkpoint), "--picture", str(tmp_path / "e.png"))
-    assert "mean" in table and (tmp_path / "e.png").exists()
+    folder = tmp_path_factory.mktemp("smoke") / "pairs"
+    arguments = command("pairs", "render", "--preset", "smoke", "--out", str(folder), "--workers", "1")
+    running = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                               start_new_session=True)
+    assert running.stdout is not None
+    first = running.stdout.readline()
+    assert "motion explains" in first
+    running.send_signal(signal.SIGINT)
+    assert running.wait(20) == 130, "Ctrl-C ends it at once"
+    with pytest.raises(ProcessLookupError):
+        os.killpg(running.pid, 0)  # no worker is left
+    said = realmaster("pairs", "render", "--preset", "smoke", "--out", str(folder))
+    assert "4 clips, 0 refused" in said and first.split(":")[0] + ":" not in said, "what is there is kept"
+    yield folder
+
+
+def test_a_set_that_was_interrupted_is_whole(pairs: Path):
+    assert "4 of 4 clips are as they should be" in realmaster("pairs", "check", str(pairs))
+    assert (pairs / "contact.jpg").exists()
+
+
+def test_the_same_seed_renders_the_same_pair(pairs: Path, tmp_path: Path):
+    from realmaster.pairs.dataset import Dataset
+    from realmaster.pairs.plan import PRESETS, plan
+    from realmaster.pairs.render import render_clip
+
+    wanted = next(c for c in plan(PRESETS["smoke"]) if c.split == "train")
+    again = render_clip(wanted, tmp_path)
+    first = next(c for c in Dataset(pairs).clips if c.name == wanted.name)
+    assert again.sha256["color.mkv"] == first.sha256["color.mkv"], "the game's half, bit for bit"
+    assert again.newcomers == first.newcomers and again.start == first.start
+
+
+def test_another_kind_of_clips_is_not_mixed_in(pairs: Path):
+    assert "choose another --out" in realmaster("pairs", "render", "--preset", "small", "--out", str(pairs), status=1)
+
+
+def test_a_model_comes_out_and_is_measured_beside_its_rivals(pairs: Path, tmp_path: Path):
+    checkpoint, report = tmp_path / "checkpoint", tmp_path / "report"
+    trained = ("train", "--preset", "smoke", "--data", str(pairs), "--checkpoint", str(checkpoint))
+    realmaster(*trained)
+    assert realmaster(*trained).count("done before") == 4
+    for variant in ("per-frame", "regression", "guides"):
+        realmaster(*trained, "--variant", variant)
+    said = realmaster("eval", "--data", str(pairs), "--model", str(checkpoint), "--comparisons",
+                      str(checkpoint / "variants"), "--out", str(report), status=None)
+    for row in ("the game's frame", "colour transfer", "ours, 1 step", "ours, 2 steps", "ours, 4 steps",
+                "one frame at a time", "plain regression", "normals and depth", "Drift over a minute"):
+        assert row in said
+    page = (report / "index.html").read_text()
+    assert "<video" in page and len(list(report.glob("*.mp4"))) == 1
+    assert (report / "table.md").read_text().startswith("|  | gap closed |")
+    lines = (report / "scores.csv").read_text().splitlines()
+    assert lines[0].startswith("method,clip,world,gap") and len(lines) > 8
+    assert not [f for f in checkpoint.rglob("*") if f.suffix in {".pt", ".bin", ".pkl", ".ckpt"}]
+
+
+def test_the_two_halves_of_a_pair_show_the_same_edges(pairs: Path):
+    from realmaster.pairs.dataset import Dataset
+
+    dataset = Dataset(pairs)
+    for clip in dataset.clips:
+        pair = dataset.load(clip)
+        edges = [np.abs(np.diff(v.astype(float).mean(-1), axis=2)).mean(0).ravel()
+                 for v in (pair.rendered, pair.photoreal)]
+        assert np.corrcoef(*edges)[0, 1] > 0.4, clip.name

@@ -66,7 +66,7 @@ class Limb:
     def pose(self, t: float) -> F32:
         """See `Motion.pose`."""
         angle = self.rest + self.swing * float(np.sin(2 * np.pi * self.rate * t + self.phase))
-        return self.body.pose(t) @ geo.translate(*self.joint) @ geo.pitch(angle)
+        return np.asarray(self.body.pose(t) @ geo.translate(*self.joint) @ geo.pitch(angle), np.float32)
 
 
 def rounded(corners: list[tuple[float, float]], radius: float, height: float = 0.0) -> F32:

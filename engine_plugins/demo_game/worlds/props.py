@@ -130,7 +130,7 @@ def street_lamp(at: F32, lit: bool, reach: float) -> tuple[list[Part], list[Lamp
 
 def glow(at: F32, radius: float, radiance: tuple[float, float, float]) -> Lamp:
     """A glowing ball around `at`; the game's point light has the power that the ball sends out."""
-    ball = geo.superellipsoid((2 * radius,) * 3, 1.0, rows=6, columns=8).transformed(at)
+    ball = geo.superellipsoid((2 * radius, 2 * radius, 2 * radius), 1.0, rows=6, columns=8).transformed(at)
     power = tuple(v * radius * radius * np.pi for v in radiance)
     x, y, z = (float(v) for v in at[:3, 3])
     return Lamp(ball, (x, y, z), radiance, (power[0], power[1], power[2]))

@@ -110,7 +110,7 @@ def _table(rng: np.random.Generator) -> list[Part]:
     for (x, z), (material, profile) in zip(spots, shapes, strict=False):
         things.append(Part(geo.lathe(profile, 22).transformed(geo.translate(float(x), y, float(z))), material))
         if material == "china" and profile[-1][0] > 0.1:
-            things += [Part(geo.superellipsoid((0.09,) * 3, 1.0).transformed(
+            things += [Part(geo.superellipsoid((0.09, 0.09, 0.09), 1.0).transformed(
                 geo.translate(float(x + dx), y + 0.12, float(z + dz))), "fruit") for dx, dz in
                 ((0, 0.05), (0.06, -0.03), (-0.06, -0.03))]
     x, z = (float(v) for v in spots[4])

@@ -1,0 +1,60 @@
+"""The training loop: what was killed goes on as if it had not been, and leaves safetensors only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from realmaster.errors import UserError  # noqa: E402
+from realmaster.training import loop  # noqa: E402
+from realmaster.training.loop import Run, fit  # noqa: E402
+from realmaster.training.recipe import PRESETS, Phase, Stage  # noqa: E402
+
+STAGE = Stage("toy", (Phase(12, 4, (16, 16)), Phase(8, 2, (16, 16))), 1e-2)
+
+
+class Killed(BaseException):
+    """Stands for a signal: nothing in the loop catches it."""
+
+
+def train(folder: Path, stop_at: int | None = None) -> torch.Tensor:
+    torch.manual_seed(5)
+    layer = torch.nn.Linear(6, 3)
+    seen: list[int] = []
+
+    def loss(rng: np.random.Generator, phase: Phase) -> torch.Tensor:
+        if len(seen) == stop_at:
+            raise Killed
+        seen.append(phase.batch)
+        x = torch.from_numpy(rng.normal(size=(phase.batch, 6)).astype(np.float32))
+        return (layer(x) - x[:, :3] + 0.1 * torch.randn(phase.batch, 3)).square().mean()
+
+    fit(Run(folder, seed=1), STAGE, dict(layer.named_parameters()), loss)
+    return layer.weight.detach().clone()
+
+
+def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = train(tmp_path / "whole")
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)  # keep the state after every step
+    with pytest.raises(Killed):
+        train(tmp_path / "cut", stop_at=7)
+    assert [f.name for f in (tmp_path / "cut" / "unfinished").iterdir()] == ["toy.safetensors"]
+    assert torch.equal(train(tmp_path / "cut"), whole)
+
+
+def test_a_damaged_state_is_refused_with_what_to_do(tmp_path: Path):
+    state = Run(tmp_path, 0).state_file("toy")
+    state.parent.mkdir(parents=True)
+    state.write_bytes(b"\x80\x04not safetensors")
+    with pytest.raises(UserError, match="delete it to begin the stage again"):
+        train(tmp_path)
+
+
+def test_every_preset_ends_on_whole_frames():
+    for name in ("short", "tiny"):
+        for stage in ("base", "lora", "few-step"):
+            assert PRESETS[name][stage].phases[-1].crop == (144, 256), (name, stage)
