@@ -129,8 +129,9 @@ class Rasteriser:
         self.targets = [self.gl.texture(self.size, n, dtype=d) for n, d in targets]
         self.frame = self.gl.framebuffer(self.targets, self.gl.depth_texture(self.size))
         self.textures = {k: self._texture(m.texture.colour) for k, m in scene.materials.items()}
-        self.static = [(name, self._upload(mesh)) for name, mesh in scene.static_by_material.items()]
-        self.static.sort(key=lambda item: scene.materials[item[0]].clear)  # glass last, over what is behind it
+        meshes = {name: self._upload(mesh) for name, mesh in scene.static_by_material.items()}
+        self.static, self.glass = ([item for item in meshes.items() if scene.materials[item[0]].clear is clear]
+                                   for clear in (False, True))
         self.movers = [[(p.material, p.object_id, self._upload(p.mesh)) for p in mover.parts]
                        for mover in scene.movers]
         self.glowing = [(radiance, self._upload(mesh)) for radiance, mesh in scene.glowing.items()]
@@ -168,7 +169,8 @@ class Rasteriser:
         self.frame.clear(depth=1.0)
         self.gl.enable(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
         self._draw_world(view, previous_view, t, previous_t)
-        self._draw_sky(view, previous_view)  # last: only where nothing else is
+        self._draw_sky(view, previous_view)  # only where nothing else is
+        self._draw_glass()
         return self._read(view, previous_view, shot)
 
     def _draw_sky(self, view: F32, previous_view: F32) -> None:
@@ -204,7 +206,14 @@ class Rasteriser:
         for material, array in self.static:
             self._material(material, 0)
             array.render(moderngl.TRIANGLES)
-        self._set(self.program, "alpha", (1.0, 0.0))
+
+    def _draw_glass(self) -> None:
+        """Static panes, over all that is behind them; lens and place are those that `_draw_world` left."""
+        self.gl.enable(moderngl.BLEND)
+        self._set(self.program, "alpha", (GLASS, 1.0))
+        for material, array in self.glass:
+            self._material(material, 0)
+            array.render(moderngl.TRIANGLES)
         self.gl.disable(moderngl.BLEND)
 
     def _light(self, view: F32) -> None:
@@ -230,9 +239,6 @@ class Rasteriser:
         self._set(self.program, "metres", material.texture.metres)
         self._set(self.program, "object_id", object_id)
         self.textures[name].use(0)
-        if material.clear:
-            self.gl.enable(moderngl.BLEND)
-            self._set(self.program, "alpha", (GLASS, 1.0))
 
     def _read(self, view: F32, previous_view: F32, shot: int) -> GBuffer:
         width, height = self.size

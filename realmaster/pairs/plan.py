@@ -59,25 +59,27 @@ def plan(preset: Preset) -> list[ClipPlan]:
 
 TOO_NEAR = 0.7
 """Metres: a camera with much nearer than this in front of it is inside something."""
-CANDIDATES = 6
+CANDIDATES = 16
+ENOUGH = 0.01
+"""Share of the picture that newcomers should cover in a clip's last frame."""
 
 
 def choose_start(draw: Callable[[float], GBuffer], shots: int, seconds: float, seed: int) -> float:
-    """Game time at which a clip of `seconds` begins: a clear view, and half of the time one that something enters.
+    """Game time at which a clip of `seconds` begins: a clear view, and three times in four one that something enters.
 
     `draw` renders the game at a time. The clip never spans a cut.
     """
     rng = np.random.default_rng([seed, 7])
     best, most = 0.0, -1.0
-    seek_newcomers = rng.random() < 0.5
+    enough = ENOUGH if rng.random() < 0.75 else 0.0
     for _ in range(CANDIDATES):
         start = int(rng.integers(shots)) * SHOT_SECONDS + float(rng.uniform(0.3, SHOT_SECONDS - 0.3 - seconds))
         first, last = draw(start), draw(start + seconds)
         near = max(float((view.inverse_depth > 1 / TOO_NEAR).mean()) for view in (first, last))
         fresh = ~np.isin(last.object_id, np.unique(first.object_id))
-        score = (near < 0.15) * (1 + (float(fresh.mean()) if seek_newcomers else 0.0))
+        score = (near < 0.15) * (1 + min(float(fresh.mean()), enough))
         if score > most:
             best, most = start, score
-        if score >= 1 and not seek_newcomers:
+        if score >= 1 + enough:
             break
     return best

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine_plugins.demo_game.geometry import F32
 from engine_plugins.demo_game.scene import SHOT_SECONDS, Point, Shot
 
 _KEYS = 11
@@ -21,3 +22,11 @@ def orbit(centre: Point, radius: float, height: float, start: float, speed: floa
     eyes = np.stack([centre[0] + radius * np.cos(angle), np.full(_KEYS, height),
                      centre[2] + radius * np.sin(angle)], 1)
     return Shot(eyes.astype(np.float32), np.tile(np.array(centre, np.float32), (_KEYS, 1)))
+
+
+def entrance(rng: np.random.Generator, number: int, shot: Shot) -> tuple[float, F32, F32]:
+    """A moment of shot `number` at which something may come into the picture: game time, eye (3,), forward (3,)."""
+    local = float(rng.uniform(1, SHOT_SECONDS - 1))
+    view = shot.view(local)
+    eye = -view[:3, :3].T @ view[:3, 3]
+    return number * SHOT_SECONDS + local, eye.astype(np.float32), -view[2, :3]

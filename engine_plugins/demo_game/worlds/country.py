@@ -10,6 +10,7 @@ from engine_plugins.demo_game.geometry import F32, Mesh
 from engine_plugins.demo_game.scene import SHOT_SECONDS, Material, Mover, Part, Scene, Shot
 from engine_plugins.demo_game.textures import facade, plain, puddled, speckled
 from engine_plugins.demo_game.worlds import props
+from engine_plugins.demo_game.worlds.cameras import entrance
 from engine_plugins.demo_game.worlds.motion import Track
 from engine_plugins.demo_game.worlds.skies import sky
 
@@ -145,18 +146,20 @@ def _on_road(land: Land, offset: float, forward: bool) -> F32:
     return np.stack([x, land.height(land.road(z), z) + 0.03, z], 1).astype(np.float32)
 
 
-def _movers(rng: np.random.Generator, land: Land) -> list[Mover]:
+def _movers(rng: np.random.Generator, land: Land, shots: tuple[Shot, ...]) -> list[Mover]:
+    """A car that passes the camera in every shot, and walkers."""
     movers: list[Mover] = []
-    for i in range(5):
-        forward = bool(rng.random() < 0.5)
-        path = _on_road(land, 1.3 if forward else -1.3, forward)
-        paint, start = f"paint{rng.integers(props.COATS)}", float(rng.uniform(0, 2 * HALF))
+    for i, shot in enumerate(shots):
+        when, eye, _ = entrance(rng, i, shot)
+        forward = bool(rng.random() < 0.75)
+        path = _on_road(land, 1.5 if forward else -1.5, forward)
+        paint = f"paint{rng.integers(props.COATS)}"
         body = props.van(paint, i + 1) if rng.random() < 0.3 else props.car(paint, i + 1)
-        movers.append(Mover(body, Track(path, float(rng.uniform(5, 9)), start)))
+        movers.append(Mover(body, Track.meeting(path, float(rng.uniform(10, 15)), eye, when)))
     for i in range(3):
         track = Track(_on_road(land, float(rng.choice([-1, 1])) * 2.2, bool(rng.random() < 0.5)),
                       float(rng.uniform(1.1, 1.5)), float(rng.uniform(60, 190)))
-        movers += props.walker(track, int(rng.integers(props.COATS)), i + 6, float(rng.uniform(1.6, 1.9)))
+        movers += props.walker(track, int(rng.integers(props.COATS)), i + 9, float(rng.uniform(1.6, 1.9)))
     return movers
 
 
@@ -166,7 +169,7 @@ def _shots(rng: np.random.Generator, land: Land) -> tuple[Shot, ...]:
         speed = float(rng.uniform(4, 9)) if i % 2 == 0 else 1.4
         z = float(rng.uniform(0, 60)) - speed * np.linspace(0, SHOT_SECONDS, 11)
         lift = float(rng.uniform(1.6, 3.4)) if i % 2 == 0 else 1.7
-        aside = 0.0 if i % 2 == 0 else float(rng.choice([-1, 1])) * 2.0
+        aside = 0.0 if i % 2 == 0 else float(rng.choice([-1, 1])) * 3.1
         turn = 0.0 if i % 2 == 0 else -aside * float(rng.uniform(1, 5))
         eyes = np.stack([land.road(z) + aside, land.height(land.road(z), z) + lift, z], 1)
         far = z - 14
@@ -184,4 +187,5 @@ def build(seed: int) -> Scene:
     materials = _materials(rng, wet)
     static = (*_ground(land), *_nature(rng, land), *_pond(rng, land), *_cottage(rng, land), *_fence(rng, land))
     caption = f"a country road between hills and trees, {'wet, ' if wet else ''}{time}"
-    return Scene(caption, materials, static, tuple(_movers(rng, land)), (), sky(rng, time), _shots(rng, land))
+    shots = _shots(rng, land)
+    return Scene(caption, materials, static, tuple(_movers(rng, land, shots)), (), sky(rng, time), shots)

@@ -35,16 +35,39 @@ class Track:
     speed: float
     start: float = 0.0
 
+    @classmethod
+    def meeting(cls, points: F32, speed: float, place: F32, when: float) -> Track:
+        """A track that is at its point nearest to `place` (3,) at time `when`: for what enters a shot."""
+        track = cls(points, speed)
+        along = np.linspace(0, track._lengths[-1], 512)
+        there = np.stack([track._at(metres) for metres in along])
+        nearest = float(along[np.linalg.norm(there - place, axis=1).argmin()])
+        return cls(points, speed, nearest - speed * when)
+
     @cached_property
     def _lengths(self) -> NDArray[np.float64]:
         steps = np.linalg.norm(np.diff(self.points.astype(np.float64), axis=0), axis=1)
         return np.concatenate([[0.0], np.cumsum(steps)])
 
     def _at(self, metres: float) -> NDArray[np.float64]:
-        return np.array([np.interp(metres, self._lengths, self.points[:, k]) for k in range(3)])
+        lengths = self._lengths
+        i = min(max(int(lengths.searchsorted(metres)) - 1, 0), len(lengths) - 2)
+        f = (metres - lengths[i]) / (lengths[i + 1] - lengths[i])
+        return self.points[i] * (1 - f) + self.points[i + 1] * f
 
     def pose(self, t: float) -> F32:
         """See `Motion.pose`."""
+        if t not in self._poses:  # a body's limbs all ask for it, for this frame and the one before
+            while len(self._poses) > 1:
+                self._poses.pop(next(iter(self._poses)))
+            self._poses[t] = self._pose(t)
+        return self._poses[t]
+
+    @cached_property
+    def _poses(self) -> dict[float, F32]:
+        return {}
+
+    def _pose(self, t: float) -> F32:
         length = self._lengths[-1]
         here = (self.start + self.speed * t) % length
         ahead, behind = self._at(min(here + 0.6, length)), self._at(max(here - 0.6, 0.0))

@@ -9,7 +9,7 @@ from engine_plugins.demo_game.geometry import F32
 from engine_plugins.demo_game.scene import Lamp, Material, Mover, Part, Scene, Shot
 from engine_plugins.demo_game.textures import facade, paving, plain, puddled, speckled, weave
 from engine_plugins.demo_game.worlds import props
-from engine_plugins.demo_game.worlds.cameras import along, orbit
+from engine_plugins.demo_game.worlds.cameras import along, entrance, orbit
 from engine_plugins.demo_game.worlds.motion import Track, rounded
 from engine_plugins.demo_game.worlds.skies import pick_time, sky
 from engine_plugins.demo_game.worlds.street import WALLS
@@ -128,13 +128,18 @@ def _things(rng: np.random.Generator, dark: bool) -> tuple[list[Part], list[Lamp
     return parts, lamps
 
 
-def _people(rng: np.random.Generator) -> list[Mover]:
+def _people(rng: np.random.Generator, shots: tuple[Shot, ...]) -> list[Mover]:
+    """Walkers who cross the square, one of them in front of the camera in every shot."""
     movers: list[Mover] = []
-    for i in range(6):
-        angle, offset = rng.uniform(0, 2 * np.pi), rng.uniform(3.5, 7) * rng.choice([-1, 1])
-        along_, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
-        ends = [tuple(float(v) for v in s * 18 * along_ + offset * across) for s in (-1, 1)]
-        track = Track(rounded([(p[0], p[1]) for p in ends], 1), float(rng.uniform(1.0, 1.6)), float(rng.uniform(0, 36)))
+    for i, shot in enumerate(shots):
+        when, eye, forward = entrance(rng, i, shot)
+        # Where the picture's edge is, some metres ahead: they walk in from there.
+        right, ahead = np.array([-forward[2], forward[0]]), np.array([forward[0], forward[2]])
+        side, away = float(rng.choice([-1, 1])), float(rng.uniform(2.5, 5))
+        edge = eye[[0, 2]] + away * ahead + side * 0.85 * away * right
+        ends = [edge + s * 18 * side * right for s in (1, -1)]
+        path = rounded([(float(p[0]), float(p[1])) for p in ends], 1)
+        track = Track.meeting(path, float(rng.uniform(1.1, 1.7)), np.float32([edge[0], 0, edge[1]]), when)
         movers += props.walker(track, int(rng.integers(props.COATS)), i + 1, float(rng.uniform(1.55, 1.9)))
     return movers
 
@@ -166,5 +171,6 @@ def build(seed: int) -> Scene:
     things, lamps = _things(rng, time == "night")
     ground = [Part(geo.quad(120, 120), "ground")]
     caption = f"a town square with a fountain and people, {'wet stone, ' if wet else ''}{time}"
-    return Scene(caption, materials, (*ground, *houses, *_fountain(rng), *things), tuple(_people(rng)),
-                 tuple(lamps), sky(rng, time), _shots(rng))
+    shots = _shots(rng)
+    return Scene(caption, materials, (*ground, *houses, *_fountain(rng), *things), tuple(_people(rng, shots)),
+                 tuple(lamps), sky(rng, time), shots)

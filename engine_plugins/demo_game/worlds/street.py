@@ -9,7 +9,7 @@ from engine_plugins.demo_game.geometry import F32, Mesh
 from engine_plugins.demo_game.scene import Lamp, Material, Mover, Part, Scene, Shot
 from engine_plugins.demo_game.textures import facade, paving, plain, puddled, speckled
 from engine_plugins.demo_game.worlds import props
-from engine_plugins.demo_game.worlds.cameras import along, orbit
+from engine_plugins.demo_game.worlds.cameras import along, entrance, orbit
 from engine_plugins.demo_game.worlds.motion import Still, Track, rounded
 from engine_plugins.demo_game.worlds.skies import pick_time, sky
 
@@ -114,24 +114,30 @@ def _vehicle(rng: np.random.Generator, object_id: int) -> tuple[Part, ...]:
     return props.van(paint, object_id) if rng.random() < 0.2 else props.car(paint, object_id)
 
 
-def _traffic(rng: np.random.Generator) -> list[Mover]:
-    """Parked cars, cars along the street, and cars that turn into it out of the side streets."""
+def _lane(side: int) -> F32:
+    """From end to end of the street; right-hand traffic, so towards -z on the right."""
+    return rounded([(side * 1.9, side * HALF), (side * 1.9, -side * HALF)], 1)
+
+
+def _traffic(rng: np.random.Generator, shots: tuple[Shot, ...]) -> list[Mover]:
+    """Parked cars, cars that turn in out of the side streets, and one that passes the camera in every shot."""
     movers: list[Mover] = []
-    for i in range(11):
+    for i in range(7):
         speed, start = float(rng.uniform(4, 10)), float(rng.uniform(0, 2 * HALF))
         side = -1 if i % 2 else 1
         parts = _vehicle(rng, i + 1)
         if i < 4:
             z = float(rng.uniform(-HALF / 2, HALF / 2))
             movers.append(Mover(parts, Still(geo.translate(side * 3.2, 0, z) @ geo.yaw(0 if side > 0 else np.pi))))
-        elif i < 8:  # right-hand traffic: towards -z on the right
-            movers.append(Mover(parts, Track(rounded([(side * 1.9, side * HALF), (side * 1.9, -side * HALF)], 1),
-                                             speed, start)))
         else:
             j = JUNCTIONS[int(rng.integers(3))]
             lane = side * 1.9
             path = rounded([(side * 110.0, j - lane), (lane, j - lane), (lane, -side * HALF)], 4)
             movers.append(Mover(parts, Track(path, speed * 0.7, start)))
+    for i, shot in enumerate(shots):
+        when, eye, _ = entrance(rng, i, shot)
+        motion = Track.meeting(_lane(1 if rng.random() < 0.75 else -1), float(rng.uniform(9, 14)), eye, when)
+        movers.append(Mover(_vehicle(rng, i + 8), motion))
     return movers
 
 
@@ -180,7 +186,8 @@ def build(seed: int) -> Scene:
     materials = _materials(rng, wet)
     houses, windows = _houses(rng, dark)
     furniture, lamps = _furniture(rng, dark)
-    movers = (*_traffic(rng), *_people(rng, 12))
+    shots = _shots(rng)
+    movers = (*_traffic(rng, shots), *_people(rng, 16))
     caption = f"a city street with cars and people, {'wet asphalt, ' if wet else ''}{time}"
     return Scene(caption, materials, (*_ground(), *houses, *furniture), movers, (*windows, *lamps),
-                 sky(rng, time), _shots(rng))
+                 sky(rng, time), shots)
