@@ -139,7 +139,7 @@ def _people(rng: np.random.Generator, shots: tuple[Shot, ...]) -> list[Mover]:
         edge = eye[[0, 2]] + away * ahead + side * 0.85 * away * right
         ends = [edge + s * 18 * side * right for s in (1, -1)]
         path = rounded([(float(p[0]), float(p[1])) for p in ends], 1)
-        track = Track.meeting(path, float(rng.uniform(1.1, 1.7)), np.float32([edge[0], 0, edge[1]]), when)
+        track = Track.meeting(path, float(rng.uniform(1.1, 1.7)), np.array([edge[0], 0, edge[1]], np.float32), when)
         movers += props.walker(track, int(rng.integers(props.COATS)), i + 1, float(rng.uniform(1.55, 1.9)))
     return movers
 
