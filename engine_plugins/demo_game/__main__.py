@@ -5,29 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from typing import TYPE_CHECKING
 
-from capture.frame import Buffer, Camera, Encoding, Flags, Frame, Kind
-from engine_plugins.demo_game.scene import FAR, NEAR
 from engine_plugins.demo_game.worlds import WORLDS
 from engine_plugins.publish import play
 
 if TYPE_CHECKING:
-    from engine_plugins.demo_game.raster import GBuffer
-
-
-def to_frame(buffers: GBuffer, index: int, t: float, dt: float, cut: bool) -> Frame:
-    """The frame contract's view of a rendered G-buffer."""
-    return Frame(
-        frame_id=index, t_capture_ns=time.monotonic_ns(), t_game=t, dt=dt, flags=Flags.RESET if cut else Flags.NONE,
-        camera=Camera(buffers.view, buffers.projection, buffers.previous_view, buffers.projection, NEAR, FAR),
-        buffers={
-            Kind.COLOR: Buffer(Encoding.RGBA8, buffers.colour),
-            Kind.DEPTH: Buffer(Encoding.INVERSE_Z, buffers.inverse_depth[..., None]),
-            Kind.MOTION: Buffer(Encoding.PIXELS, buffers.motion),
-            Kind.NORMAL: Buffer(Encoding.WORLD_XYZ0, buffers.normal),
-            Kind.OBJECT_ID: Buffer(Encoding.INDEX, buffers.object_id[..., None])})
+    from capture.frame import Frame
 
 
 def main() -> int:
@@ -45,15 +29,15 @@ def main() -> int:
     # One llvmpipe thread leaves the other core to the model.
     os.environ.setdefault("LP_NUM_THREADS", "1")
     try:
-        from engine_plugins.demo_game.raster import Rasteriser
-
-        game = Rasteriser(WORLDS[args.world](args.seed), width, height)
+        from engine_plugins.demo_game.frames import to_frame
+        from engine_plugins.demo_game.raster import NoOpenGLError, Rasteriser
     except ImportError:
         print("the demo game needs moderngl: pip install -e '.[games]'", file=sys.stderr)
         return 1
-    except Exception as error:  # moderngl raises bare Exception when there is no EGL
-        print(f"no off-screen OpenGL ({error}): install EGL and Mesa (Debian: apt-get install libegl1 "
-              "libgl1-mesa-dri)", file=sys.stderr)
+    try:
+        game = Rasteriser(WORLDS[args.world](args.seed), width, height)
+    except NoOpenGLError as error:
+        print(error, file=sys.stderr)
         return 1
     dt = 1 / (args.fps or 24.0)
     last_shot = -1

@@ -114,12 +114,23 @@ class GBuffer:
     shot: int
 
 
+class NoOpenGLError(Exception):
+    """This machine cannot draw off-screen; the message says what to install."""
+
+
 class Rasteriser:
-    """Owns an off-screen OpenGL context (EGL, so no display is needed) and draws one `Scene`."""
+    """Owns an off-screen OpenGL context (EGL, so no display is needed) and draws one `Scene`.
+
+    Raises `NoOpenGLError` if there is none to be had.
+    """
 
     def __init__(self, scene: Scene, width: int, height: int) -> None:
         self.scene, self.size = scene, (width, height)
-        self.gl = moderngl.create_context(standalone=True, backend="egl")  # pyright: ignore[reportArgumentType]  stub error
+        try:
+            self.gl = moderngl.create_context(standalone=True, backend="egl")  # pyright: ignore[reportArgumentType]  stub error
+        except Exception as error:  # moderngl raises bare Exception when there is no EGL
+            raise NoOpenGLError(f"no off-screen OpenGL ({error}): install EGL and Mesa (Debian: apt-get install "
+                                "libegl1 libgl1-mesa-dri)") from error
         self.lamps = [lamp for lamp in scene.lamps if any(lamp.power)]
         self.lit = min(len(self.lamps), MOST_LAMPS)
         self.program = self.gl.program(vertex_shader=_VERTEX, fragment_shader=_FRAGMENT % self.lit)

@@ -24,7 +24,7 @@ from realmaster.pairs.dataset import Clip, Dataset, Pair
 
 Video = NDArray[np.uint8]
 Method = Callable[[Pair], Video]
-GAME = "the game's frame"
+TRUTH, GAME = "the truth itself", "the game's frame"
 COMPARISONS = {"tiny": "ours, with the comparisons' training", "per-frame": "the same, one frame at a time",
                "regression": "the same, as plain regression", "guides": "the same, with normals and depth"}
 
@@ -71,7 +71,7 @@ def _steps(count: int) -> str:
 
 def _methods(settings: Evaluate, backend: Backend) -> tuple[dict[str, Method], list[str]]:
     """Every row of the table, and a line for each that is left out."""
-    methods: dict[str, Method] = {GAME: lambda pair: pair.rendered}
+    methods: dict[str, Method] = {TRUTH: lambda pair: pair.photoreal, GAME: lambda pair: pair.rendered}
     notes: list[str] = []
     try:
         colours = ColourStatistics.load(TINY if settings.model.model == "tiny" else Path(settings.model.model))

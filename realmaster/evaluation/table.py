@@ -78,7 +78,7 @@ class Judge:
         error = metrics.square_error(video, pair.photoreal)
         ratios = [ours / own if own > 1e-3 else float("nan")
                   for ours, own in zip(self._steadiness(video), self.own, strict=True)]
-        return Scores(1 - error / self.base_error, 10 * float(np.log10(65025 / max(error, 1e-9))),
+        return Scores(1 - error / self.base_error, min(10 * float(np.log10(65025 / max(error, 1e-9))), 99.0),
                       metrics.ssim(video, pair.photoreal), metrics.ms_ssim(video, pair.photoreal),
                       metrics.edge_f1(video, pair.rendered), metrics.blur_ssim(video, pair.rendered), *ratios)
 

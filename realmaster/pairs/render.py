@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 from capture.recording.layout import About, entry_of
 from capture.recording.tracks import LOSSLESS_RGB, FrameCoder, PhotoCoder
 from capture.recording.writer import SessionWriter
-from engine_plugins.demo_game.__main__ import to_frame
-from engine_plugins.demo_game.raster import GBuffer, Rasteriser
+from engine_plugins.demo_game.frames import to_frame
+from engine_plugins.demo_game.raster import GBuffer, NoOpenGLError, Rasteriser
 from engine_plugins.demo_game.worlds import WORLDS
 from realmaster.errors import UserError
 from realmaster.pairs import align
@@ -106,22 +107,29 @@ def _prepare(out: Path, preset: Preset) -> tuple[set[str], Card]:
 
 
 def _results(missing: list[ClipPlan], folder: Path, workers: int) -> Iterator[Clip | Refused]:
-    """Renders in `workers` processes; a process that dies takes its clip with it, and the run says so."""
+    """Renders in `workers` processes. Raises `UserError` if one of them dies or cannot draw."""
     threads = max(1, (os.cpu_count() or 1) // workers)
     with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (threads,)) as pool:
         jobs: list[Future[Clip | Refused]] = [pool.submit(render_clip, clip, folder) for clip in missing]
         try:
             for job in as_completed(jobs):
                 yield job.result()
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in active_children():  # Ctrl-C: a clip takes too long to wait for
                 worker.terminate()
+            if isinstance(error, NoOpenGLError):
+                raise UserError(str(error)) from error
+            if isinstance(error, BrokenProcessPool):
+                raise UserError("a process that rendered was killed, perhaps for its memory: the same command goes "
+                                "on; try fewer --workers") from error
             raise
 
 
 def render_pairs(settings: PairsRender) -> None:
     """Renders every missing clip of the preset, prints its figures, and draws the contact sheet."""
+    if settings.workers < 1:
+        raise UserError("--workers must be 1 or more")
     preset = PRESETS[settings.preset]
     done, _ = _prepare(settings.out, preset)
     clips = plan(preset)

@@ -45,6 +45,19 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder
 
 
+def test_a_worker_that_is_killed_ends_the_run_with_a_sentence(tmp_path: Path):
+    pytest.importorskip("mitsuba")
+    running = subprocess.Popen(command("pairs", "render", "--preset", "smoke", "--out", str(tmp_path / "p")),
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    running.stdout.readline()
+    found = subprocess.run(["pgrep", "-P", str(running.pid), "-f", "spawn_main"], capture_output=True, text=True,
+                           check=True)
+    os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 1 and "the same command goes on" in said and "Traceback" not in said
+
+
 def test_a_set_that_was_interrupted_is_whole(pairs: Path):
     assert "4 of 4 clips are as they should be" in realmaster("pairs", "check", str(pairs))
     assert (pairs / "contact.jpg").exists()

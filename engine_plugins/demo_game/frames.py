@@ -1,0 +1,22 @@
+"""A drawn G-buffer as a `Frame` of the contract."""
+
+from __future__ import annotations
+
+import time
+
+from capture.frame import Buffer, Camera, Encoding, Flags, Frame, Kind
+from engine_plugins.demo_game.raster import GBuffer
+from engine_plugins.demo_game.scene import FAR, NEAR
+
+
+def to_frame(buffers: GBuffer, index: int, t: float, dt: float, cut: bool) -> Frame:
+    """The frame contract's view of a rendered G-buffer."""
+    return Frame(
+        frame_id=index, t_capture_ns=time.monotonic_ns(), t_game=t, dt=dt, flags=Flags.RESET if cut else Flags.NONE,
+        camera=Camera(buffers.view, buffers.projection, buffers.previous_view, buffers.projection, NEAR, FAR),
+        buffers={
+            Kind.COLOR: Buffer(Encoding.RGBA8, buffers.colour),
+            Kind.DEPTH: Buffer(Encoding.INVERSE_Z, buffers.inverse_depth[..., None]),
+            Kind.MOTION: Buffer(Encoding.PIXELS, buffers.motion),
+            Kind.NORMAL: Buffer(Encoding.WORLD_XYZ0, buffers.normal),
+            Kind.OBJECT_ID: Buffer(Encoding.INDEX, buffers.object_id[..., None])})
