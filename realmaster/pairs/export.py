@@ -1,6 +1,6 @@
 """Copies pairs into the role folders of Lightricks' LTX trainer.
 
-    videos/NAME.mp4  references/NAME.mp4  dataset.json: [{"caption", "media_path", "reference_path"}, ...]
+    videos/NAME.mp4  references/NAME.mp4  dataset.json: [{"caption", "video", "reference_video"}, ...]
 
 The target is the photograph, the reference the game. Its rules (packages/ltx-trainer of Lightricks/LTX-2,
 docs on dataset preparation): frames 8k+1, width and height multiples of 32, both files of one length.
@@ -46,9 +46,9 @@ def export(settings: PairsExport) -> None:
     rows: list[dict[str, str]] = []
     for clip in dataset.split(settings.split):
         pair = dataset.load(clip)
-        row = {"caption": clip.caption, "media_path": f"videos/{clip.name}.mp4",
-               "reference_path": f"references/{clip.name}.mp4"}
-        for key, frames in (("media_path", pair.photoreal), ("reference_path", pair.rendered)):
+        row = {"caption": clip.caption, "video": f"videos/{clip.name}.mp4",
+               "reference_video": f"references/{clip.name}.mp4"}
+        for key, frames in (("video", pair.photoreal), ("reference_video", pair.rendered)):
             _write_video(settings.out / row[key], frames[:settings.frames], settings.size, dataset.card.fps)
         rows.append(row)
     (settings.out / "dataset.json").write_bytes(msgspec.json.format(msgspec.json.encode(rows)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -75,3 +76,19 @@ def test_progress_says_how_long_it_will_take(capsys):
     lines = capsys.readouterr().err.splitlines()
     assert "1/10 frames, 1.00 a second, 0:09 left" in lines[0] and "0:00 left" in lines[-1]
     assert duration(3675) == "1:01:15"
+
+
+def test_live_offers_every_world():
+    from engine_plugins.demo_game.worlds import WORLDS
+
+    assert set(get_args(get_type_hints(Live)["world"])) == set(WORLDS)
+
+
+def test_a_command_of_two_words_takes_a_file_too(tmp_path: Path):
+    path = tmp_path / "pairs.toml"
+    path.write_text('preset = "nonsense"\n')
+    done = realmaster("pairs", "render", "--config", str(path))
+    assert done.returncode == 1 and "nonsense" in done.stderr and "Traceback" not in done.stderr
+    path.write_text("workers = 0\n")
+    done = realmaster("pairs", "render", "--config", str(path), "--out", str(tmp_path / "out"))
+    assert done.returncode == 1 and "--workers must be 1 or more" in done.stderr

@@ -109,12 +109,12 @@ def test_the_export_has_roles_sizes_and_captions(dataset: Dataset, tmp_path: Pat
     (row,) = json.loads((out / "dataset.json").read_text())
     assert row["caption"] == "a street, noon"
     brightness = {}
-    for role in ("media_path", "reference_path"):
+    for role in ("video", "reference_video"):
         with av.open(str(out / row[role])) as video:
             frames = [f.to_ndarray(format="rgb24") for f in video.decode(video=0)]
         assert len(frames) == 9 and frames[0].shape == (64, 96, 3)
         brightness[role] = np.mean(frames)
-    assert brightness["media_path"] > 1.5 * brightness["reference_path"], "the photograph is the target"
+    assert brightness["video"] > 1.5 * brightness["reference_video"], "the photograph is the target"
     with pytest.raises(UserError, match="8k\\+1"):
         export(PairsExport(data=dataset.folder, out=out, frames=10))
 

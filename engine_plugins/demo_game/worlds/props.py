@@ -32,14 +32,12 @@ def materials(rng: np.random.Generator) -> dict[str, Material]:
         "hair": Material(speckled(rng, (0.14, 0.10, 0.07), 0.6, 0.6, 0.3)),
         "shoe": Material(plain((0.07, 0.06, 0.06), 0.4), clearcoat=0.3),
     }
-    for i, (paint, shirt, legs) in enumerate(zip(
-            rng.permutation(len(_PAINTS)), rng.permutation(len(_CLOTHES)), rng.permutation(len(_CLOTHES)),
-            strict=True)):
-        if i == COATS:
-            break
-        m[f"paint{i}"] = Material(plain(_PAINTS[paint], 0.35), metallic=0.2, clearcoat=1.0)
-        m[f"shirt{i}"] = Material(weave(rng, _CLOTHES[shirt], rng.choice([0.0, 0.0, 0.5])), sheen=0.5)
-        m[f"legs{i}"] = Material(weave(rng, tuple(0.6 * c for c in _CLOTHES[legs]), 0.0), sheen=0.3)
+    paints, shirts, legs = (rng.permutation(len(colours)) for colours in (_PAINTS, _CLOTHES, _CLOTHES))
+    for i in range(COATS):
+        m[f"paint{i}"] = Material(plain(_PAINTS[paints[i]], 0.35), metallic=0.2, clearcoat=1.0)
+        m[f"shirt{i}"] = Material(weave(rng, _CLOTHES[shirts[i]], rng.choice([0.0, 0.0, 0.5])), sheen=0.5)
+        red, green, blue = _CLOTHES[legs[i]]
+        m[f"legs{i}"] = Material(weave(rng, (0.6 * red, 0.6 * green, 0.6 * blue), 0.0), sheen=0.3)
         m[f"skin{i}"] = Material(speckled(rng, _SKIN[rng.integers(len(_SKIN))], 0.1, 0.45, 0.3))
     return m
 
