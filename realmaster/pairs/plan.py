@@ -31,7 +31,7 @@ class Preset:
 PRESETS: dict[PresetName, Preset] = {
     "smoke": Preset({"train": 2, "validation": 1, "test": 1}, frames=13, samples=4, size=(128, 96)),
     "small": Preset({"train": 10, "validation": 2, "test": 4}, frames=13, samples=8),
-    "full": Preset({"train": 720, "validation": 12}, frames=13, samples=10),
+    "full": Preset({"train": 720, "validation": 6}, frames=13, samples=6),
     "test": Preset({"test": 12}, frames=29, samples=16),
 }
 
