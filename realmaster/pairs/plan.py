@@ -57,8 +57,10 @@ def plan(preset: Preset) -> list[ClipPlan]:
     return clips
 
 
-TOO_NEAR = 0.7
-"""Metres: a camera with much nearer than this in front of it is inside something."""
+TOO_NEAR, NEAR_SHARE = 1.3, 0.2
+"""Metres, and share of the picture: a camera with more than that nearer than this has its view blocked."""
+MOST_FRESH = 0.4
+"""A newcomer that covers more than this share of the picture has come too near."""
 CANDIDATES = 16
 ENOUGH = 0.01
 """Share of the picture that newcomers should cover in a clip's last frame."""
@@ -74,10 +76,12 @@ def choose_start(draw: Callable[[float], GBuffer], shots: int, seconds: float, s
     enough = ENOUGH if rng.random() < 0.75 else 0.0
     for _ in range(CANDIDATES):
         start = int(rng.integers(shots)) * SHOT_SECONDS + float(rng.uniform(0.3, SHOT_SECONDS - 0.3 - seconds))
-        first, last = draw(start), draw(start + seconds)
-        near = max(float((view.inverse_depth > 1 / TOO_NEAR).mean()) for view in (first, last))
-        fresh = ~np.isin(last.object_id, np.unique(first.object_id))
-        score = (near < 0.15) * (1 + min(float(fresh.mean()), enough))
+        first, middle, last = (draw(start + seconds * part) for part in (0, 0.5, 1))
+        near = max(float((view.inverse_depth > 1 / TOO_NEAR).mean()) for view in (first, middle, last))
+        known = np.unique(first.object_id)
+        fresh = [float((~np.isin(view.object_id, known)).mean()) for view in (middle, last)]
+        clear = near < NEAR_SHARE and max(fresh) < MOST_FRESH
+        score = clear * (1 + min(fresh[1], enough))
         if score > most:
             best, most = start, score
         if score >= 1 + enough:
