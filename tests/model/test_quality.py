@@ -46,7 +46,7 @@ def test_the_model_reads_its_reference():
     backend = open_backend(Model())
     assert isinstance(backend, TinyBackend)
     dataset = Dataset(HELD_OUT)
-    clips = [dataset.load(clip) for clip in dataset.split("test")[:3]]
+    clips = [dataset.load(clip) for clip in dataset.split("test")]
 
     def encoded(frames: np.ndarray) -> np.ndarray:
         return backend.graphs.encode(frames.astype(np.float32).transpose(0, 3, 1, 2)[None] / 127.5 - 1)
@@ -58,7 +58,7 @@ def test_the_model_reads_its_reference():
         made.append(carry.latents)
     truths = [encoded(clip.photoreal[:13]) for clip in clips]
     error = np.array([[np.square(m - t).mean() for t in truths] for m in made])
-    assert (np.diag(error) < 0.6 * (error.sum(1) - np.diag(error)) / 2).all(), error
+    assert (error.argmin(1) == np.arange(len(clips))).all(), error
 
 
 def test_onnx_equals_torch_with_the_shipped_weights():
