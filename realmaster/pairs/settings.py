@@ -19,7 +19,7 @@ class PairsRender(Settings, frozen=True):
     """
 
     preset: PresetName = "small"
-    """smoke: 4 small clips, a minute; small: 16 clips, ten minutes; full: what the shipped model is trained on,
+    """smoke: 4 small clips, a minute; small: 16 clips, some minutes; full: what the shipped model is trained on,
     hours; test: the held-out worlds that `eval` measures on."""
     out: Path = Path("data/pairs")
     """Folder of the dataset; its format is in docs/DATASET.md."""
