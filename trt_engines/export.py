@@ -50,8 +50,16 @@ def _halve(path: Path) -> None:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+    _forget_origins(model)
     onnx.checker.check_model(model)
     onnx.save(model, path)
+
+
+def _forget_origins(model: onnx.ModelProto) -> None:
+    """Drops the exporter's notes of source files and lines: they are large, and name folders of the machine."""
+    for owner in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input,
+                  *model.graph.output, *model.graph.initializer):
+        del owner.metadata_props[:]
 
 
 def export_tiny(checkpoint: Path, out: Path, width: int, height: int, length: int) -> Manifest:
