@@ -208,6 +208,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     known, rest = parser.parse_known_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end ends the children, too
     print(machine(), f"seed {known.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         soak = Soak(Path(folder), known.seed, rest)

@@ -118,6 +118,15 @@ class NoOpenGLError(Exception):
     """This machine cannot draw off-screen; the message says what to install."""
 
 
+def open_context() -> moderngl.Context:
+    """An off-screen OpenGL context. Raises `NoOpenGLError` if there is none to be had."""
+    try:
+        return moderngl.create_context(standalone=True, backend="egl")  # pyright: ignore[reportArgumentType]  stub error
+    except Exception as error:  # moderngl raises bare Exception when there is no EGL
+        raise NoOpenGLError(f"no off-screen OpenGL ({error}): install EGL and Mesa (Debian: apt-get install "
+                            "libegl1 libgl1-mesa-dri)") from error
+
+
 class Rasteriser:
     """Owns an off-screen OpenGL context (EGL, so no display is needed) and draws one `Scene`.
 
@@ -126,11 +135,7 @@ class Rasteriser:
 
     def __init__(self, scene: Scene, width: int, height: int) -> None:
         self.scene, self.size = scene, (width, height)
-        try:
-            self.gl = moderngl.create_context(standalone=True, backend="egl")  # pyright: ignore[reportArgumentType]  stub error
-        except Exception as error:  # moderngl raises bare Exception when there is no EGL
-            raise NoOpenGLError(f"no off-screen OpenGL ({error}): install EGL and Mesa (Debian: apt-get install "
-                                "libegl1 libgl1-mesa-dri)") from error
+        self.gl = open_context()
         self.lamps = [lamp for lamp in scene.lamps if any(lamp.power)]
         self.lit = min(len(self.lamps), MOST_LAMPS)
         self.program = self.gl.program(vertex_shader=_VERTEX, fragment_shader=_FRAGMENT % self.lit)

@@ -30,13 +30,13 @@ def _model() -> str:
 
 def _egl() -> str:
     try:
-        import moderngl
+        from engine_plugins.demo_game.raster import NoOpenGLError, open_context
     except ImportError as error:
         raise UserError("moderngl is missing: pip install -e '.[games]'") from error
     try:
-        context = moderngl.create_context(standalone=True, backend="egl")  # pyright: ignore[reportArgumentType]  stub error
-    except Exception as error:  # moderngl raises bare Exception when there is no EGL
-        raise UserError("no off-screen OpenGL: apt-get install libegl1 libgl1-mesa-dri") from error
+        context = open_context()
+    except NoOpenGLError as error:
+        raise UserError(str(error)) from error
     name = context.info["GL_RENDERER"]
     context.release()
     return str(name)
