@@ -6,32 +6,48 @@ from pathlib import Path
 
 from bridge.protocol import ModelSpec
 from bridge.server import Backend
+from realmaster.backbones.folder import is_large, resolve
 from realmaster.config import TINY, Model
 from realmaster.errors import UserError
-from realmaster.sampler import TEMPORAL, Graphs, TinyBackend
+from realmaster.sampler import Graphs, WindowBackend
 from trt_engines.ort import OrtGraphs
 
 
 def open_backend(settings: Model) -> Backend:
     """Loads and warms up a model. Raises `UserError` or `EngineError` with what to do."""
-    checkpoint = TINY if settings.model == "tiny" else Path(settings.model)
-    if not checkpoint.is_dir():
-        raise UserError(f"unknown model {settings.model!r}: use tiny, or a folder with a model in its layout")
-    remedy = ("check out the repository again" if checkpoint == TINY
-              else f"export it with `realmaster export --checkpoint {checkpoint}`")
-    graphs = OrtGraphs(checkpoint / "onnx", settings.threads, remedy)
-    manifest = graphs.manifest
-    if settings.overlap % TEMPORAL != 1 or not 1 <= settings.overlap <= manifest.length // 2:
-        raise UserError(f"--overlap {settings.overlap}: a multiple of {TEMPORAL} plus 1, "
-                        f"at most {manifest.length // 2}, for windows of {manifest.length}")
-    spec = ModelSpec(model=manifest.model, width=manifest.width, height=manifest.height, length=manifest.length,
-                     overlap=settings.overlap)
-    return TinyBackend(graphs if settings.backend == "onnx" else _torch_graphs(checkpoint, settings.threads), spec)
+    folder = TINY if settings.model == "tiny" else resolve(settings.model)
+    return _large(folder, settings) if is_large(folder) else _tiny(folder, settings)
 
 
-def _torch_graphs(checkpoint: Path, threads: int) -> Graphs:
+def _tiny(folder: Path, settings: Model) -> Backend:
+    remedy = ("check out the repository again" if folder == TINY
+              else f"export it with `realmaster export --checkpoint {folder}`")
+    onnx = OrtGraphs(folder / "onnx", settings.threads, remedy)
+    manifest = onnx.manifest
+    graphs = onnx if settings.backend == "onnx" else _torch_graphs(folder, settings.threads)
+    return _backend(graphs, manifest.model, (manifest.width, manifest.height), manifest.length, settings.overlap)
+
+
+def _torch_graphs(folder: Path, threads: int) -> Graphs:
     try:
         from realmaster.models.tiny_torch import TorchGraphs
     except ImportError as error:
         raise UserError("--backend torch needs torch: pip install -e '.[train]'") from error
-    return TorchGraphs(checkpoint, threads)
+    return TorchGraphs(folder, threads)
+
+
+def _large(folder: Path, settings: Model) -> Backend:
+    try:
+        from realmaster.backbones.open import open_graphs
+    except ImportError as error:
+        raise UserError("a model in diffusers' layout needs torch: pip install -e '.[train]'") from error
+    graphs = open_graphs(folder, settings)
+    return _backend(graphs, folder.name, settings.resolution, settings.length, settings.overlap)
+
+
+def _backend(graphs: Graphs, name: str, size: tuple[int, int], length: int, overlap: int) -> Backend:
+    step = graphs.temporal
+    if overlap % step != 1 or not 1 <= overlap <= length // 2:
+        raise UserError(f"--overlap {overlap}: a multiple of {step} plus 1, at most {length // 2}, for windows of "
+                        f"{length}")
+    return WindowBackend(graphs, ModelSpec(model=name, width=size[0], height=size[1], length=length, overlap=overlap))

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[type[Any], str]] = {
     "recover": (config.Recover, "realmaster.commands.recover"),
     "serve": (config.Serve, "realmaster.commands.serve"),
     "render": (config.Render, "realmaster.commands.render"),
+    "models": (config.Models, "realmaster.commands.models"),
     "doctor": (config.Doctor, "realmaster.commands.doctor"),
     "keys": (config.Keys, "realmaster.commands.keys"),
     "pairs render": (PairsRender, "realmaster.commands.pairs"),

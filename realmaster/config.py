@@ -30,13 +30,28 @@ class Model(Settings, frozen=True):
     """Which model renders, and how."""
 
     model: str = "tiny"
-    """`tiny`, the model that comes with RealMaster, or a folder with one in the same layout."""
+    """`tiny`, the model that comes with RealMaster, a folder with one in the same layout, or a folder with a large
+    model in diffusers' layout (see docs/MODELS.md); what follows `overlap` is for those."""
     backend: Literal["onnx", "torch"] = "onnx"
-    """`onnx` runs exported graphs and needs no torch; `torch` is the reference they are held to."""
+    """For tiny: `onnx` runs exported graphs and needs no torch; `torch` is the reference they are held to."""
     threads: int = 2
     """CPU threads for the model."""
     overlap: int = 5
-    """Frames that each window repeats of the one before; one more than a multiple of 4."""
+    """Frames that each window repeats of the one before; one more than a multiple of 4 (8 for LTX)."""
+    resolution: tuple[int, int] = (832, 480)
+    """Width and height in pixels that a large model renders at."""
+    length: int = 33
+    """Frames in a window of a large model: a multiple of 4, or 8 for LTX, plus 1."""
+    lora: tuple[Path, ...] = ()
+    """LoRAs to merge into a large model; its folder's lora.safetensors if none is given."""
+    attention: Literal["auto", "full", "one_way"] = "auto"
+    """How a LoRA that does not say so was trained; `auto` takes its word."""
+    prompt: str = ""
+    """What the picture shows, in words, for a large model."""
+    guidance: float = 1.0
+    """Classifier-free guidance; 1 is off, and twice as fast."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of a large model's weights; auto is bf16 on a GPU."""
 
 
 class Look(Settings, frozen=True):
@@ -193,6 +208,23 @@ class Render(Settings, frozen=True):
     """The server's public key file."""
     look: Annotated[Look, tyro.conf.arg(name="")] = msgspec.field(default_factory=Look)
     model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)
+
+
+class Models(Settings, frozen=True):
+    """List the large models that RealMaster knows: what is here, what would fit, how fast it could be."""
+
+    gpu: str = ""
+    """Plan for this GPU, for example H100; this machine's own if not given."""
+    resolution: tuple[int, int] = (832, 480)
+    """Width and height in pixels."""
+    length: int = 33
+    """Frames in a window."""
+    overlap: int = 5
+    """Frames that each window repeats of the one before."""
+    steps: int = 4
+    """Denoising steps."""
+    attention: Literal["full", "one_way"] = "one_way"
+    """Of the LoRA: one_way caches the reference."""
 
 
 class Doctor(Settings, frozen=True):

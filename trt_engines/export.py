@@ -16,7 +16,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from realmaster.models.in_context import InContext
+from realmaster.backbones.in_context import InContext, Reference, stack, unstack
+from realmaster.backbones.tokens import Prompt
+from realmaster.backbones.wan import WanTokens
 from realmaster.models.tiny import load_lora, load_transformer, null_prompt, read_recipe
 from realmaster.models.tiny_vae import LATENT_CHANNELS, SPATIAL, TEMPORAL, TinyVAE
 from trt_engines.manifest import VERSION, Manifest, sha256, write_manifest
@@ -68,17 +70,17 @@ def export_tiny(checkpoint: Path, out: Path, width: int, height: int, length: in
     transformer = load_transformer(checkpoint / "transformer")
     lora = checkpoint / "lora.safetensors"
     load_lora(transformer, lora)
-    context = InContext(transformer)
+    context = InContext(WanTokens(transformer))
     video = torch.zeros(1, length, 3, height, width)
     latent = torch.zeros(1, LATENT_CHANNELS, (length - 1) // TEMPORAL + 1, height // SPATIAL, width // SPATIAL)
-    cache = context.write(latent, null_prompt(1)).detach()
-    prompt = null_prompt(1)
+    prompt = Prompt(null_prompt(1))
+    cache = stack(context.write(Reference(latent), prompt)).detach()
 
     def write(reference: Tensor) -> Tensor:
-        return context.write(reference, prompt)
+        return stack(context.write(Reference(reference), prompt))
 
     def read(noisy: Tensor, timestep: Tensor, cache: Tensor) -> Tensor:
-        return context.read(noisy, timestep, prompt, cache)
+        return context.read(noisy, timestep, prompt, unstack(cache))
 
     jobs: dict[str, tuple[_Graph, dict[str, Tensor]]] = {
         "encode": (_Graph(vae, vae.encode), {"video": video}),

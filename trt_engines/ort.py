@@ -27,6 +27,8 @@ class OrtGraphs:
     Threads do not spin: beside a game on two cores, spinning costs a third of the frame rate.
     """
 
+    temporal, shift = 4, 1.0
+
     def __init__(self, folder: Path, threads: int, remedy: str) -> None:
         self.manifest: Manifest = read_manifest(folder, remedy)
         options = onnxruntime.SessionOptions()
@@ -44,6 +46,10 @@ class OrtGraphs:
         """(1, T, 3, H, W) in [-1, 1] to latents (1, C, L, h, w)."""
         return self._run("encode", video=video)
 
+    def shape(self, reference: F32) -> tuple[int, ...]:
+        """The target's latents have the reference's shape."""
+        return reference.shape
+
     def write(self, reference: F32) -> F32:
         """Reference latents to keys and values (layers, 2, 1, S, heads, size)."""
         return self._run("write", reference=reference)
@@ -55,3 +61,11 @@ class OrtGraphs:
     def decode(self, latent: F32, video: F32) -> F32:
         """Latents, and the game's window (1, T, 3, H, W) for detail, to the photoreal window."""
         return self._run("decode", latent=latent, video=video)
+
+    def lift(self, array: F32) -> F32:
+        """Latents are numpy arrays as they are."""
+        return array
+
+    def lower(self, latent: F32) -> F32:
+        """See `lift`."""
+        return latent

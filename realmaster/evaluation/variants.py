@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from capture.frame import Kind
+from realmaster.backbones.in_context import InContext, Reference, join
+from realmaster.backbones.tokens import Prompt
+from realmaster.backbones.wan import WanTokens
 from realmaster.models.guides import pack_guides
-from realmaster.models.in_context import InContext
 from realmaster.models.tiny import GUIDES_PROMPT, load_lora, load_transformer, null_prompt, read_recipe
 from realmaster.models.tiny_vae import TinyVAE
 from realmaster.pairs.dataset import Pair
@@ -34,7 +36,7 @@ class VariantModel:
         self.vae = TinyVAE.load(folder / "vae")
         transformer = load_transformer(base / "transformer")
         load_lora(transformer, folder / "lora.safetensors")
-        self.context = InContext(transformer)
+        self.context = InContext(WanTokens(transformer))
 
     @torch.inference_mode()
     def render(self, pair: Pair) -> Video:
@@ -56,11 +58,11 @@ class VariantModel:
         return np.stack(pieces)
 
     def _window(self, video: Tensor, guides: Tensor | None, start: int) -> Tensor:
-        prompt = null_prompt(1)
+        prompt = Prompt(null_prompt(1))
         reference = self.vae.encode(video)
-        cache = self.context.write(reference, prompt)
+        cache = self.context.write(Reference(reference), prompt)
         if guides is not None:
-            cache = torch.cat([cache, self.context.write(self.vae.encode(guides), GUIDES_PROMPT)], 3)
+            cache = join([cache, self.context.write(Reference(self.vae.encode(guides)), Prompt(GUIDES_PROMPT))])
         x = torch.zeros_like(reference)
         if self.variant != "regression":
             x = torch.from_numpy(noise(0, 0, start // 4, tuple(reference.shape)))

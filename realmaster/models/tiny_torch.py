@@ -9,44 +9,56 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from realmaster.models.in_context import InContext
+from realmaster.backbones.in_context import Cache, InContext, Reference
+from realmaster.backbones.tokens import Prompt
+from realmaster.backbones.wan import WanTokens
 from realmaster.models.tiny import load_lora, load_transformer, null_prompt
-from realmaster.models.tiny_vae import TinyVAE
+from realmaster.models.tiny_vae import TEMPORAL, TinyVAE
 
 F32 = NDArray[np.float32]
 
 
 class TorchGraphs:
-    """Base weights plus LoRA through peft, behind the same four functions as `trt_engines.ort`."""
+    """Base weights plus LoRA through peft. Implements `realmaster.sampler.Graphs`."""
+
+    temporal, shift = TEMPORAL, 1.0
 
     def __init__(self, checkpoint: Path, threads: int) -> None:
         torch.set_num_threads(threads)
         self.vae = TinyVAE.load(checkpoint / "vae")
         transformer = load_transformer(checkpoint / "transformer")
         load_lora(transformer, checkpoint / "lora.safetensors")
-        self.context = InContext(transformer)
-        self.prompt = null_prompt(1)
+        self.context = InContext(WanTokens(transformer))
+        self.prompt = Prompt(null_prompt(1))
 
-    @torch.inference_mode()
-    def encode(self, video: F32) -> F32:
-        """See `OrtGraphs.encode`."""
-        return self.vae.encode(_tensor(video)).numpy()
+    @torch.no_grad()
+    def encode(self, video: F32) -> Tensor:
+        """See `Graphs.encode`."""
+        return self.vae.encode(self.lift(video))
 
-    @torch.inference_mode()
-    def write(self, reference: F32) -> F32:
-        """See `OrtGraphs.write`."""
-        return self.context.write(_tensor(reference), self.prompt).numpy()
+    def shape(self, reference: Tensor) -> tuple[int, ...]:
+        """See `Graphs.shape`."""
+        return tuple(reference.shape)
 
-    @torch.inference_mode()
-    def read(self, noisy: F32, timestep: float, cache: F32) -> F32:
-        """See `OrtGraphs.read`."""
-        return self.context.read(_tensor(noisy), torch.tensor([timestep]), self.prompt, _tensor(cache)).numpy()
+    @torch.no_grad()
+    def write(self, reference: Tensor) -> Cache:
+        """See `Graphs.write`."""
+        return self.context.write(Reference(reference), self.prompt)
 
-    @torch.inference_mode()
-    def decode(self, latent: F32, video: F32) -> F32:
-        """See `OrtGraphs.decode`."""
-        return self.vae.decode(_tensor(latent), _tensor(video)).numpy()
+    @torch.no_grad()
+    def read(self, noisy: Tensor, timestep: float, cache: Cache) -> Tensor:
+        """See `Graphs.read`."""
+        return self.context.read(noisy, torch.tensor([timestep]), self.prompt, cache)
 
+    @torch.no_grad()
+    def decode(self, latent: Tensor, video: F32) -> F32:
+        """See `Graphs.decode`."""
+        return self.vae.decode(latent, self.lift(video)).numpy()
 
-def _tensor(array: F32) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array))
+    def lift(self, array: F32) -> Tensor:
+        """See `Graphs.lift`."""
+        return torch.from_numpy(np.ascontiguousarray(array))
+
+    def lower(self, latent: Tensor) -> F32:
+        """See `Graphs.lower`."""
+        return latent.numpy()

@@ -12,7 +12,9 @@ import torch
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from torch import Tensor
 
-from realmaster.models.in_context import InContext
+from realmaster.backbones.in_context import Cache, InContext
+from realmaster.backbones.tokens import Prompt
+from realmaster.backbones.wan import WanTokens
 from realmaster.models.tiny import null_prompt
 from realmaster.models.tiny_vae import TinyVAE
 from realmaster.sampler import sigmas
@@ -34,7 +36,7 @@ def change_loss(out: Tensor, truth: Tensor) -> Tensor:
     return (out.diff(dim=1) - truth.diff(dim=1)).abs().mean()
 
 
-def sample(context: InContext, noise: Tensor, cache: Tensor, prompt: Tensor, steps: int) -> Tensor:
+def sample(context: InContext, noise: Tensor, cache: Cache, prompt: Prompt, steps: int) -> Tensor:
     """Clean latents from noise; only the last step keeps its gradient."""
     x, clean = noise, noise
     levels = sigmas(steps)
@@ -49,7 +51,7 @@ def sample(context: InContext, noise: Tensor, cache: Tensor, prompt: Tensor, ste
 def train_few_step(run: Run, stage: Stage, model: WanTransformer3DModel, vae: TinyVAE, *, pairs: Pairs,
                    frames: int, variant: Variant) -> None:
     """Trains the LoRA in `model` and the decoder of `vae`, in place. The encoder stays as it is."""
-    context = InContext(model.train())
+    context = InContext(WanTokens(model.train()))
     vae.requires_grad_(True).encoder.requires_grad_(False)
     parameters = {f"lora.{n}": p for n, p in lora_parameters(model).items()}
     parameters |= {f"vae.{n}": p for n, p in vae.named_parameters() if p.requires_grad}
@@ -57,7 +59,7 @@ def train_few_step(run: Run, stage: Stage, model: WanTransformer3DModel, vae: Ti
     def loss(rng: np.random.Generator, phase: Phase) -> Tensor:
         places = pick_places(rng, pairs.rendered, phase.batch, frames, phase.crop)
         rendered, photoreal = (windows(places, v, frames, phase.crop) for v in (pairs.rendered, pairs.photoreal))
-        prompt = null_prompt(len(places))
+        prompt = Prompt(null_prompt(len(places)))
         with torch.no_grad():
             reference = vae.encode(rendered).float()
             guides = None if pairs.guides is None else vae.encode(

@@ -13,12 +13,14 @@ from collections.abc import Callable
 import torch
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
+from realmaster.backbones.folder import resolve
 from realmaster.errors import UserError
 from realmaster.evaluation.colour import ColourStatistics
 from realmaster.models.tiny import load_lora, load_transformer, save_lora
 from realmaster.models.tiny_vae import TinyVAE
 from realmaster.training.data import Pairs, load_pairs
 from realmaster.training.few_step import train_few_step
+from realmaster.training.large import train_large
 from realmaster.training.loop import Run
 from realmaster.training.recipe import FRAMES, PRESETS, RANK, Stage
 from realmaster.training.settings import StageName, Train, Variant
@@ -118,6 +120,9 @@ class Training:
 def train(settings: Train) -> None:
     """Trains what the settings ask for and is missing."""
     torch.set_num_threads(settings.threads)
+    if settings.model != "tiny":
+        train_large(settings, resolve(settings.model))
+        return
     training = Training(settings)
     wanted = ORDER if settings.stage == "all" else (settings.stage,)
     for stage in wanted:

@@ -16,7 +16,8 @@ Variant = Literal["tiny", "per-frame", "regression", "guides"]
 class Train(Settings, frozen=True):
     """Train the tiny model on pairs: autoencoder, base, in-context LoRA, few-step model; then export it.
 
-    A run that was stopped goes on where it was; a stage that is done is left alone.
+    With `--model FOLDER`, a large model in diffusers' layout, train an in-context LoRA for it instead. A run that
+    was stopped goes on where it was; a stage that is done is left alone.
     """
 
     stage: tyro.conf.Positional[StageName | Literal["all"]] = "all"
@@ -30,6 +31,12 @@ class Train(Settings, frozen=True):
     """Folder of the dataset."""
     checkpoint: Path = Path("data/checkpoint")
     """Folder to train into."""
+    model: str = "tiny"
+    """tiny, or the folder of a large model (see docs/MODELS.md): what `stage` and `variant` say is for tiny alone."""
+    attention: Literal["full", "one_way"] = "one_way"
+    """For a large model: one_way caches the reference while it renders; full is how published LoRAs are trained."""
+    reference_scale: int = 1
+    """For a large model: 2 gives it the game's window at half the size, which costs a quarter."""
     threads: int = 2
     """CPU threads."""
     seed: int = 0

@@ -14,7 +14,9 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from peft import LoraConfig
 from torch import Tensor, nn
 
-from realmaster.models.in_context import LORA_TARGETS, InContext
+from realmaster.backbones.in_context import LORA_TARGETS, Cache, InContext, Reference, join
+from realmaster.backbones.tokens import Prompt
+from realmaster.backbones.wan import WanTokens
 from realmaster.models.tiny import GUIDES_PROMPT, null_prompt
 from realmaster.models.tiny_vae import LATENT_CHANNELS, SPATIAL, TinyVAE
 from realmaster.training.data import Pairs, Place, to_tensor
@@ -64,10 +66,10 @@ class Latents:
         cut = [latents[int(p.mirrored), p.clip, :, :, p.y:p.y + h, p.x:p.x + w].float() for p in places]
         return torch.stack(cut)
 
-    def prompt(self, rng: np.random.Generator, places: list[Place]) -> Tensor:
+    def prompt(self, rng: np.random.Generator, places: list[Place]) -> Prompt:
         """The windows' captions, half of them left out, so that the model also works without."""
         keep = torch.from_numpy(rng.random((len(places), 1, 1)) < 0.5)
-        return torch.where(keep, torch.stack([self.prompts[p.clip] for p in places]), null_prompt(len(places)))
+        return Prompt(torch.where(keep, torch.stack([self.prompts[p.clip] for p in places]), null_prompt(len(places))))
 
 
 @torch.no_grad()
@@ -89,7 +91,7 @@ def train_base(run: Run, stage: Stage, latents: Latents) -> WanTransformer3DMode
     """Trains the caption-conditioned base on photoreal latents, from random weights."""
     torch.manual_seed(run.seed)
     model = new_transformer().train()
-    context = InContext(model)
+    context = InContext(WanTokens(model))
 
     def loss(rng: np.random.Generator, phase: Phase) -> Tensor:
         places = latents.pick(rng, phase)
@@ -118,12 +120,13 @@ def lora_parameters(model: WanTransformer3DModel) -> dict[str, nn.Parameter]:
     return found
 
 
-def write_references(context: InContext, rendered: Tensor, guides: Tensor | None, prompt: Tensor) -> Tensor:
+def write_references(context: InContext, rendered: Tensor, guides: Tensor | None, prompt: Prompt) -> Cache:
     """Keys and values of the game's window and, if there are any, of its guides, which their prompt tells apart."""
-    cache = context.write(rendered, prompt)
+    cache = context.write(Reference(rendered), prompt)
     if guides is None:
         return cache
-    return torch.cat([cache, context.write(guides, GUIDES_PROMPT.expand_as(prompt))], 3)
+    marked = Prompt(GUIDES_PROMPT).batch(len(guides))
+    return join([cache, context.write(Reference(guides), marked)])
 
 
 def train_lora(run: Run, stage: Stage, model: WanTransformer3DModel, latents: Latents, variant: Variant) -> None:
@@ -133,7 +136,7 @@ def train_lora(run: Run, stage: Stage, model: WanTransformer3DModel, latents: La
     """
     torch.manual_seed(run.seed)
     parameters = add_lora(model.train())
-    context = InContext(model)
+    context = InContext(WanTokens(model))
 
     def loss(rng: np.random.Generator, phase: Phase) -> Tensor:
         places = latents.pick(rng, phase)

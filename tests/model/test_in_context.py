@@ -15,18 +15,21 @@ from torch import Tensor  # noqa: E402
 from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
 
 from bridge.protocol import ModelSpec, RenderSettings, Window  # noqa: E402
+from realmaster.backbones.in_context import LORA_TARGETS, InContext, Reference  # noqa: E402
+from realmaster.backbones.tokens import Prompt  # noqa: E402
+from realmaster.backbones.wan import WanTokens  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
-from realmaster.models.in_context import LORA_TARGETS, InContext  # noqa: E402
 from realmaster.models.tiny import load_lora, load_transformer, null_prompt, read_recipe, save_lora  # noqa: E402
 from realmaster.models.tiny_torch import TorchGraphs  # noqa: E402
 from realmaster.models.tiny_vae import LATENT_CHANNELS, TinyVAE  # noqa: E402
-from realmaster.sampler import TinyBackend  # noqa: E402
+from realmaster.sampler import WindowBackend  # noqa: E402
 from trt_engines.export import export_tiny  # noqa: E402
 from trt_engines.manifest import EngineError, read_manifest  # noqa: E402
 from trt_engines.ort import OrtGraphs  # noqa: E402
 
 torch.set_num_threads(1)
 WIDTH, HEIGHT, LENGTH = 64, 48, 13
+PROMPT = Prompt(null_prompt(1))
 SPEC = ModelSpec(model="tiny", width=WIDTH, height=HEIGHT, length=LENGTH, overlap=5)
 
 
@@ -99,9 +102,9 @@ class SharedRope(torch.nn.Module):
 def test_the_cache_equals_one_masked_pass_in_shared_positions():
     """Exactly so, and not in the shifted positions that a plain concatenation would give."""
     target, reference, sigma = latents(0), latents(1), 0.7
-    context = InContext(small_transformer())
-    cache = context.write(reference, null_prompt(1))
-    cached = context.read(target, torch.tensor([1000 * sigma]), null_prompt(1), cache)
+    context = InContext(WanTokens(small_transformer()))
+    cache = context.write(Reference(reference), PROMPT)
+    cached = context.read(target, torch.tensor([1000 * sigma]), PROMPT, cache)
 
     def one_pass(shared: bool) -> Tensor:
         model = small_transformer()
@@ -121,13 +124,13 @@ def test_the_cache_equals_one_masked_pass_in_shared_positions():
 def test_without_a_reference_it_is_the_stock_model():
     x, t = latents(2, batch=2), torch.tensor([300.0, 900.0])
     stock = small_transformer()(x, t, null_prompt(2), return_dict=False)[0]
-    assert (InContext(small_transformer()).plain(x, t, null_prompt(2)) - stock).abs().max() < 1e-6
+    assert (InContext(WanTokens(small_transformer())).plain(x, t, PROMPT.batch(2)) - stock).abs().max() < 1e-6
 
 
 @torch.no_grad()
 def test_the_output_depends_on_the_reference():
-    context, x, t = InContext(small_transformer()), latents(3), torch.tensor([500.0])
-    first, second = (context.read(x, t, null_prompt(1), context.write(latents(n), null_prompt(1))) for n in (4, 5))
+    context, x, t = InContext(WanTokens(small_transformer())), latents(3), torch.tensor([500.0])
+    first, second = (context.read(x, t, PROMPT, context.write(Reference(latents(n)), PROMPT)) for n in (4, 5))
     assert (first - second).abs().max() > 1e-3
 
 
@@ -175,7 +178,7 @@ def test_onnx_equals_torch(checkpoint, steps):
     pixels = np.random.default_rng(0).integers(0, 256, (LENGTH, HEIGHT, WIDTH, 3), np.uint8)
     window = Window(sequence=0, segment=0, start=0, valid=LENGTH, continues=False, length=LENGTH, width=WIDTH,
                     height=HEIGHT, settings=RenderSettings(steps=steps))
-    onnx, eager = (TinyBackend(g, SPEC) for g in (OrtGraphs(checkpoint / "onnx", 1, "-"), TorchGraphs(checkpoint, 1)))
+    onnx, eager = (WindowBackend(g, SPEC) for g in (OrtGraphs(checkpoint / "onnx", 1, "-"), TorchGraphs(checkpoint, 1)))
     first, reference = onnx.render(window, pixels, None), eager.render(window, pixels, None)
     assert np.abs(first.carry.latents - reference.carry.latents).max() < 2e-3
     assert np.abs(np.array(first.frames, int) - np.array(reference.frames)).max() <= 1

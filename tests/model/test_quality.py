@@ -13,7 +13,7 @@ from realmaster.config import TINY, Model
 from realmaster.evaluation.metrics import square_error
 from realmaster.evaluation.stream import stream
 from realmaster.pairs.dataset import Dataset
-from realmaster.sampler import Carry, TinyBackend
+from realmaster.sampler import Carry, WindowBackend
 
 ROOT = Path(__file__).parents[2]
 HELD_OUT = ROOT / "data" / "held_out"
@@ -22,7 +22,7 @@ CLOSED = 0.2
 pytestmark = pytest.mark.skipif(not TINY.exists(), reason="no shipped weights")
 
 
-def window(backend: TinyBackend) -> Window:
+def window(backend: WindowBackend) -> Window:
     spec = backend.spec
     return Window(sequence=0, segment=0, start=0, valid=spec.length, continues=False, length=spec.length,
                   width=spec.width, height=spec.height, settings=RenderSettings())
@@ -44,7 +44,7 @@ def test_the_output_closes_part_of_the_gap_in_every_kind_of_world():
 def test_the_model_reads_its_reference():
     """Latents made in context of the right clip are nearer to that clip's truth than those of another's."""
     backend = open_backend(Model())
-    assert isinstance(backend, TinyBackend)
+    assert isinstance(backend, WindowBackend)
     dataset = Dataset(HELD_OUT)
     clips = [dataset.load(clip) for clip in dataset.split("test")]
 
@@ -68,7 +68,7 @@ def test_onnx_equals_torch_with_the_shipped_weights():
     outputs = []
     for name in ("onnx", "torch"):
         backend = open_backend(Model(backend=name, threads=1))
-        assert isinstance(backend, TinyBackend)
+        assert isinstance(backend, WindowBackend)
         outputs.append(np.array(backend.render(window(backend), list(pixels), None).frames, int))
     assert np.abs(outputs[0] - outputs[1]).max() <= 1
 

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "diffusers", "peft", "transformers", "tensorrt", "mitsuba"}
 LIGHT = ["capture", "bridge", "engine_plugins", "realmaster.session", "realmaster.cli", "realmaster.commands.live",
          "realmaster.commands.serve", "realmaster.commands.render", "realmaster.commands.doctor",
-         "realmaster.commands.training", "realmaster.commands.evaluate", "realmaster.backends"]
+         "realmaster.commands.training", "realmaster.commands.evaluate", "realmaster.backends",
+         "realmaster.commands.models"]
 FORBIDDEN = {
     "capture": {"bridge", "realmaster", "trt_engines", "engine_plugins"},
     "bridge": {"capture", "realmaster", "trt_engines", "engine_plugins"},

@@ -1,0 +1,119 @@
+"""In-context conditioning: the target's tokens beside clean reference tokens, in shared positions.
+
+The reference (the game's window, and whatever else a model was trained to read) has timestep 0. Two attention modes:
+
+- `full`: all tokens attend to all, as published IC-LoRAs are trained (LTX-2's trainer). The reference's keys and
+  values depend on the noisy target, so nothing can be kept from step to step.
+- `one_way`: a reference attends to itself alone. `write` computes its keys and values once per window, `read` runs
+  the target alone and attends to [own, reference]; that equals `joint`, the single pass in which LoRAs are trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from realmaster.backbones.attention import KeyValue
+from realmaster.backbones.tokens import Prompt, TokenTransformer, to_latents, to_tokens
+
+Attention = Literal["full", "one_way"]
+Cache = list[KeyValue]
+"""Keys and values of all references, by layer."""
+LORA_TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2", "ff.net.0.proj", "ff.net.2"]
+"""The modules that LTX-2's published IC-LoRA configuration adapts, by Wan's and by LTX's names."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Clean latents (B, C, L, h, w); `scale` is how much smaller than the target they are, in height and width."""
+
+    latents: Tensor
+    scale: int = 1
+
+
+class InContext:
+    """Runs a transformer with clean references in its context. Velocities are (B, C, L, h, w), like the target."""
+
+    def __init__(self, transformer: TokenTransformer) -> None:
+        self.transformer = transformer
+
+    def plain(self, noisy: Tensor, timestep: Tensor, prompt: Prompt) -> Tensor:
+        """Velocity without any reference: the base model as it was trained.
+
+        `timestep` in [0, 1000], here and below: (B,), or (B, L) where some latent frames are cleaner than others.
+        """
+        self._prepare(None, None)
+        return self._target(noisy, timestep, prompt)
+
+    def joint(self, noisy: Tensor, timestep: Tensor, prompt: Prompt, references: Sequence[Reference],
+              attention: Attention) -> Tensor:
+        """Velocity of the target in one pass over all tokens, in either mode."""
+        patch = self.transformer.patch
+        videos = [Reference(noisy), *references]
+        tokens = [to_tokens(video.latents, patch) for video in videos]
+        places = [self._places(video) for video in videos]
+        counts = [part.shape[1] for part in tokens]
+        frames = timestep if timestep.ndim == 2 else timestep[:, None]
+        times = [frames.repeat_interleave(counts[0] // frames.shape[1], 1),
+                 timestep.new_zeros(len(noisy), sum(counts) - counts[0])]
+        self._prepare(tuple(counts) if attention == "one_way" else None, None)
+        # What is prepared here must still hold when gradient checkpointing runs the blocks again.
+        out = self.transformer.velocity(torch.cat(tokens, 1), torch.cat(places, 2), torch.cat(times, 1), prompt)
+        return to_latents(out[:, :counts[0]], _size(noisy), patch)
+
+    def write(self, reference: Reference, prompt: Prompt) -> Cache:
+        """Keys and values of a reference, which attends to itself alone; exact to reuse in mode `one_way`."""
+        self._prepare(None, None, writing=True)
+        latents = reference.latents
+        self.transformer.velocity(to_tokens(latents, self.transformer.patch), self._places(reference),
+                                  latents.new_zeros(len(latents)), prompt)
+        written = [layer.written for layer in self.transformer.context.layers if layer.written is not None]
+        self._prepare(None, None)
+        return written
+
+    def read(self, noisy: Tensor, timestep: Tensor, prompt: Prompt, cache: Cache) -> Tensor:
+        """Velocity of the target, which also attends to what `write` returned, for one reference or `join`ed."""
+        self._prepare(None, cache)
+        return self._target(noisy, timestep, prompt)
+
+    def _target(self, noisy: Tensor, timestep: Tensor, prompt: Prompt) -> Tensor:
+        patch = self.transformer.patch
+        tokens = to_tokens(noisy, patch)
+        if timestep.ndim == 2:
+            timestep = timestep.repeat_interleave(tokens.shape[1] // timestep.shape[1], 1)
+        out = self.transformer.velocity(tokens, self._places(Reference(noisy)), timestep, prompt)
+        return to_latents(out, _size(noisy), patch)
+
+    def _places(self, video: Reference) -> Tensor:
+        return self.transformer.positions(_size(video.latents), video.scale)
+
+    def _prepare(self, segments: tuple[int, ...] | None, cache: Cache | None, writing: bool = False) -> None:
+        context = self.transformer.context
+        context.segments, context.writing = segments, writing
+        for i, layer in enumerate(context.layers):
+            layer.written, layer.reference = None, cache[i] if cache is not None else None
+
+
+def join(caches: Sequence[Cache]) -> Cache:
+    """The keys and values of several references as those of one."""
+    return [(torch.cat([k for k, _ in layer], 1), torch.cat([v for _, v in layer], 1))
+            for layer in zip(*caches, strict=True)]
+
+
+def stack(cache: Cache) -> Tensor:
+    """A cache as one tensor (layers, 2, B, S, heads, head size), as graphs exchange it."""
+    return torch.stack([torch.stack(layer) for layer in cache])
+
+
+def unstack(cache: Tensor) -> Cache:
+    """Undoes `stack`."""
+    return [(layer[0], layer[1]) for layer in cache]
+
+
+def _size(latents: Tensor) -> tuple[int, int, int]:
+    _, _, frames, height, width = latents.shape
+    return frames, height, width

@@ -1,0 +1,78 @@
+"""The large models that RealMaster knows, and a cost model: what they need and how fast they can be. No torch.
+
+FLOP are twice the multiply-adds. A token costs, in every layer, 6 d^2 + 2 d f multiply-adds (self-attention's four
+projections, cross-attention's query and output, the feed-forward); its attention 4 d FLOP for each token it attends
+to. Sizes are from the models' own configurations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+EFFICIENCY = 0.5
+"""Share of a GPU's dense bf16 rate that a compiled denoiser reaches; published runs on H100s reach 0.35 to 0.65."""
+GPUS = {"H200": (989, 141), "H100": (989, 80), "A100": (312, 80), "L40S": (362, 48), "RTX 5090": (210, 32),
+        "RTX 4090": (165, 24), "RTX 3090": (71, 24)}
+"""Dense bf16 TFLOP/s with f32 accumulation, and GB of memory, by their data sheets."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A model. `grid`: frames and pixels a latent voxel stands for; `patch`: latent pixels a token's side has."""
+
+    name: str
+    hub: str
+    licence: str
+    billions: float
+    experts: int
+    width: int
+    layers: int
+    feed_forward: int
+    grid: tuple[int, int]
+    patch: int
+    text_billions: float
+
+    def tokens(self, width: int, height: int, length: int) -> int:
+        """Tokens of a window."""
+        side = self.grid[1] * self.patch
+        return ((length - 1) // self.grid[0] + 1) * (height // side) * (width // side)
+
+    def forward_flop(self, tokens: int, context: int) -> float:
+        """FLOP of one pass over `tokens`, each attending to `context` tokens."""
+        d = self.width
+        linear = 2 * self.layers * (6 * d * d + 2 * d * self.feed_forward)
+        return tokens * linear + 4 * self.layers * d * tokens * context
+
+    def window_flop(self, tokens: int, steps: int, attention: str) -> float:
+        """FLOP of denoising a window beside a reference of the same size, guidance off."""
+        if attention == "full":
+            return steps * self.forward_flop(2 * tokens, 2 * tokens)
+        return self.forward_flop(tokens, tokens) + steps * self.forward_flop(tokens, 2 * tokens)
+
+    def memory_gb(self, tokens: int, attention: str) -> float:
+        """GB while it renders, in bf16: weights, the reference's keys and values, and activations.
+
+        The text encoder is not counted: it has gone when rendering begins.
+        """
+        weights = 2 * self.billions * self.experts
+        cache = 2 * 2 * self.layers * self.width * tokens * self.experts / 1e9 if attention == "one_way" else 0.0
+        rows = tokens if attention == "one_way" else 2 * tokens
+        activations = 2 * rows * (6 * self.width + 2 * self.feed_forward) / 1e9
+        return weights + cache + activations + 2.0  # 2 GB for the autoencoder and the runtime
+
+
+MODELS = (
+    Known("wan2.1-1.3b", "Wan-AI/Wan2.1-T2V-1.3B-Diffusers", "Apache-2.0", 1.4, 1, 1536, 30, 8960, (4, 8), 2, 5.7),
+    Known("wan2.1-14b", "Wan-AI/Wan2.1-T2V-14B-Diffusers", "Apache-2.0", 14.3, 1, 5120, 40, 13824, (4, 8), 2, 5.7),
+    Known("wan2.2-a14b", "Wan-AI/Wan2.2-T2V-A14B-Diffusers", "Apache-2.0", 14.3, 2, 5120, 40, 13824, (4, 8), 2, 5.7),
+    Known("wan2.2-5b", "Wan-AI/Wan2.2-TI2V-5B-Diffusers", "Apache-2.0", 5.0, 1, 3072, 30, 14336, (4, 16), 2, 5.7),
+    Known("ltx-video-2b", "Lightricks/LTX-Video", "Lightricks' own", 1.9, 1, 2048, 28, 8192, (8, 32), 1, 4.8),
+    Known("ltx-2", "Lightricks/LTX-2", "Lightricks' own", 19.0, 1, 4096, 48, 16384, (8, 32), 1, 12.0),
+)
+
+
+def frames_per_second(model: Known, window: tuple[int, int, int], *, overlap: int, steps: int, attention: str,
+                      tflops: float) -> float:
+    """New frames a second that the denoiser alone can make of windows (width, height, length)."""
+    flop = model.window_flop(model.tokens(*window), steps, attention)
+    return (window[2] - overlap) * tflops * 1e12 * EFFICIENCY / flop

@@ -1,0 +1,60 @@
+"""Video autoencoders: frames to normalised latents and back, through stock diffusers classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+DECODE_TIMESTEP, DECODE_NOISE = 0.05, 0.025
+"""What LTX-Video's timestep-conditioned decoder is given (its model card)."""
+
+
+class LatentVideo:
+    """Wraps `AutoencoderKLWan`, `AutoencoderKLLTXVideo` or `AutoencoderKLLTX2Video`.
+
+    Latents are normalised channel by channel with the statistics that come with the weights, as each family's own
+    pipeline does it.
+    """
+
+    def __init__(self, vae: Any) -> None:
+        self.vae = vae
+        config = vae.config
+        if hasattr(config, "z_dim"):  # Wan keeps them in its config, LTX in its weights
+            self.mean, self.std = torch.tensor(config.latents_mean), torch.tensor(config.latents_std)
+            self.channels = int(config.z_dim)
+            time, side = int(config.scale_factor_temporal), int(config.scale_factor_spatial)
+        else:
+            self.mean, self.std = vae.latents_mean, vae.latents_std / float(config.scaling_factor)
+            self.channels = int(config.latent_channels)
+            time, side = int(vae.temporal_compression_ratio), int(vae.spatial_compression_ratio)
+        self.grid = time, side, side
+        self.timed = bool(getattr(config, "timestep_conditioning", False))
+
+    @torch.no_grad()
+    def encode(self, video: Tensor) -> Tensor:
+        """(B, T, 3, H, W) in [-1, 1], T on the grid, to latents (B, C, L, h, w) f32: the posterior's mode."""
+        latents = self.vae.encode(video.transpose(1, 2).to(self.vae.dtype)).latent_dist.mode().float()
+        return (latents - self._wide(self.mean, latents)) / self._wide(self.std, latents)
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents (B, C, L, h, w) to (B, T, 3, H, W) f32 in [-1, 1]."""
+        z = (latents * self._wide(self.std, latents) + self._wide(self.mean, latents)).to(self.vae.dtype)
+        if not self.timed:
+            return self.vae.decode(z, return_dict=False)[0].float().transpose(1, 2)
+        generator = torch.Generator().manual_seed(0)
+        noise = torch.randn(z.shape, generator=generator).to(z)
+        z = (1 - DECODE_NOISE) * z + DECODE_NOISE * noise
+        timestep = torch.full((len(z),), DECODE_TIMESTEP).to(z)
+        return self.vae.decode(z, timestep, return_dict=False)[0].float().transpose(1, 2)
+
+    def size(self, length: int, height: int, width: int) -> tuple[int, int, int]:
+        """Latent frames, height and width of a window."""
+        t, h, w = self.grid
+        return (length - 1) // t + 1, height // h, width // w
+
+    @staticmethod
+    def _wide(statistic: Tensor, like: Tensor) -> Tensor:
+        return statistic.view(1, -1, 1, 1, 1).to(like)

@@ -1,0 +1,138 @@
+"""LoRA files for large models: written here, read by plain diffusers; written elsewhere, read here."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline  # noqa: E402
+from diffusers.pipelines.wan.pipeline_wan import WanPipeline  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+
+from realmaster.backbones.in_context import InContext, Reference  # noqa: E402
+from realmaster.backbones.load import load_backbone  # noqa: E402
+from realmaster.backbones.lora import agree, merge, read_lora  # noqa: E402
+from realmaster.errors import UserError  # noqa: E402
+from realmaster.training.large import add_lora, save_lora  # noqa: E402
+from tests.checkpoints import make  # noqa: E402
+from tests.model.test_backbones import latents, prompt, stock  # noqa: E402
+
+RECIPE = {"attention": "full", "reference_downscale_factor": "1", "rank": "32", "alpha": "32"}
+
+
+@pytest.fixture(scope="module", params=["wan21", "ltx"])
+def trained(request, tmp_path_factory) -> tuple[Path, Path, str]:
+    """A model's folder, a LoRA for it that changes something, and the family."""
+    folder = make(request.param, tmp_path_factory.mktemp("models") / request.param)
+    backbone = load_backbone(folder, torch.float32, "cpu")
+    torch.manual_seed(1)
+    model = backbone.experts[0].model
+    for parameter in add_lora(model).values():
+        torch.nn.init.normal_(parameter, std=0.1)
+    path = tmp_path_factory.mktemp("loras") / "lora.safetensors"
+    save_lora(model, path, backbone.family, RECIPE)
+    return folder, path, backbone.family
+
+
+def merged(folder: Path, *paths: Path):
+    backbone = load_backbone(folder, torch.float32, "cpu")
+    merge(backbone, [read_lora(path, backbone.family) for path in paths])
+    return backbone
+
+
+@torch.no_grad()
+def test_plain_diffusers_gives_the_same_output_with_our_lora(trained):
+    folder, path, family = trained
+    backbone = merged(folder, path)
+    x, time, text = latents(backbone, 0), torch.tensor([600.0, 200.0]), prompt(backbone)
+    ours = InContext(backbone.experts[0].tokens).plain(x, time, text)
+    kind = WanPipeline if family == "wan" else LTXPipeline
+    pipeline = kind.from_pretrained(folder, text_encoder=None, tokenizer=None)
+    before = stock(backbone, pipeline.transformer, x, time, text)
+    pipeline.load_lora_weights(load_file(path))
+    pipeline.fuse_lora()
+    pipeline.unload_lora_weights()
+    theirs = stock(backbone, pipeline.transformer, x, time, text)
+    assert (ours - theirs).abs().max() < 1e-5 < (theirs - before).abs().max() / 10
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("layout", ["comfyui", "peft", "peft wrapped", "kohya"])
+def test_every_layout_gives_the_same_weights(trained, tmp_path, layout):
+    folder, path, family = trained
+    state = load_file(path)
+    other = tmp_path / "other.safetensors"
+    if layout == "comfyui":
+        other = path.parent / "comfyui" / path.name
+        assert all(key.startswith("diffusion_model.") for key in load_file(other))
+    elif layout == "kohya":
+        if family != "wan":
+            pytest.skip("its loader knows one layout alone")
+        names = {k.replace("lora_A", "lora_down").replace("lora_B", "lora_up"): v
+                 for k, v in load_file(path.parent / "comfyui" / path.name).items()}
+        alphas = {re.sub(r"lora_down\.weight", "alpha", k): torch.tensor(32.0) for k in names if "lora_down" in k}
+        save_file(names | alphas, other, metadata={})
+    else:
+        prefix = "base_model.model." if layout == "peft wrapped" else ""
+        save_file({k.replace("transformer.", prefix, 1): v for k, v in state.items()}, other, metadata=RECIPE)
+    first, second = (dict(merged(folder, p).experts[0].model.named_parameters()) for p in (path, other))
+    assert all((first[name] - second[name]).abs().max() < 1e-5 for name in first)
+
+
+def test_loras_of_different_recipes_are_refused_together(trained, tmp_path):
+    _, path, family = trained
+    other, plain = tmp_path / "other.safetensors", tmp_path / "style.safetensors"
+    save_file(load_file(path), other, metadata=RECIPE | {"attention": "one_way"})
+    save_file(load_file(path), plain)
+    full, one_way, style = (read_lora(p, family) for p in (path, other, plain))
+    assert agree([full, style]) == ("full", 1) and agree([style]) == (None, 1)
+    with pytest.raises(UserError, match="different attention modes"):
+        agree([full, one_way])
+    save_file(load_file(path), other, metadata=RECIPE | {"reference_downscale_factor": "2"})
+    with pytest.raises(UserError, match="different reference scales"):
+        agree([full, read_lora(other, family)])
+
+
+def test_a_file_of_ltxs_trainer_is_known_by_its_metadata(trained, tmp_path):
+    _, path, family = trained
+    other = tmp_path / "ic.safetensors"
+    save_file(load_file(path), other, metadata={"reference_downscale_factor": "2"})
+    assert agree([read_lora(other, family)]) == ("full", 2)
+
+
+def test_what_is_no_lora_for_this_model_is_refused(trained, tmp_path):
+    folder, path, family = trained
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"no safetensors")
+    with pytest.raises(UserError, match="copy it again"):
+        read_lora(other, family)
+    save_file({"weight": torch.zeros(2)}, other)
+    with pytest.raises(UserError, match="no LoRA"):
+        read_lora(other, family)
+    save_file({k.replace("to_q", "to_other"): v for k, v in load_file(path).items()}, other)
+    with pytest.raises(UserError, match=r"it has no .*to_other"):
+        merged(folder, other)
+    save_file({k: v[..., :3].contiguous() for k, v in load_file(path).items()}, other)
+    with pytest.raises(UserError, match="does not fit"):
+        merged(folder, other)
+    save_file(load_file(path), other, metadata=RECIPE | {"expert": "transformer_2"})
+    with pytest.raises(UserError, match="transformer_2, which this model has not"):
+        merged(folder, other)
+
+
+@torch.no_grad()
+def test_a_half_size_reference_is_read(trained):
+    """Reference tokens at half the size stand at every other place of the target's."""
+    folder, path, _ = trained
+    backbone = merged(folder, path)
+    tokens = backbone.experts[0].tokens
+    whole, half = tokens.positions((1, 8, 8), 1), tokens.positions((1, 4, 4), 2)
+    assert {tuple(place) for place in half[0].T.tolist()} < {tuple(place) for place in whole[0].T.tolist()}
+    context, text, time = InContext(tokens), prompt(backbone), torch.tensor([600.0, 200.0])
+    x = latents(backbone, 0, (1, 8, 8))
+    a, b = (context.joint(x, time, text, [Reference(latents(backbone, n, (1, 4, 4)), 2)], "full") for n in (1, 2))
+    assert (a - b).abs().max() > 1e-4

@@ -1,0 +1,189 @@
+"""In-context conditioning over the stock transformers of every large family, on tiny genuine checkpoints."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel  # noqa: E402
+from diffusers.models.transformers.transformer_wan import WanTransformer3DModel  # noqa: E402
+from torch import Tensor  # noqa: E402
+
+from realmaster.backbones.in_context import InContext, Reference, join  # noqa: E402
+from realmaster.backbones.load import Backbone, load_backbone  # noqa: E402
+from realmaster.backbones.tokens import Prompt, to_latents, to_tokens  # noqa: E402
+from realmaster.errors import UserError  # noqa: E402
+from tests.checkpoints import MODELS, TEXT, make  # noqa: E402
+
+SIZE = (3, 4, 6)
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def backbone(request, tmp_path_factory) -> Backbone:
+    folder = make(request.param, tmp_path_factory.mktemp("models") / request.param)
+    return load_backbone(folder, torch.float32, "cpu")
+
+
+def latents(backbone: Backbone, seed: int, size: tuple[int, int, int] = SIZE, batch: int = 2) -> Tensor:
+    return torch.randn(batch, backbone.video.channels, *size, generator=torch.Generator().manual_seed(seed))
+
+
+def prompt(backbone: Backbone) -> Prompt:
+    embeds = torch.randn(2, 5, TEXT, generator=torch.Generator().manual_seed(9))
+    return Prompt(embeds, torch.tensor([[1.0] * 5, [1, 1, 1, 0, 0]]) if backbone.family == "ltx" else None)
+
+
+@torch.no_grad()
+def test_cached_keys_and_values_equal_one_pass_over_all_tokens(backbone):
+    """Also for several references at once, one of them at half the size."""
+    context, text, time = InContext(backbone.experts[0].tokens), prompt(backbone), torch.tensor([700.0, 300.0])
+    target, full, half = (latents(backbone, i, s) for i, s in enumerate((SIZE, SIZE, (3, 2, 4))))
+    references = [Reference(full), Reference(half, 2)]
+    for chosen in ([references[0]], references):
+        cached = context.read(target, time, text, join([context.write(r, text) for r in chosen]))
+        one_way, both_ways = (context.joint(target, time, text, chosen, mode) for mode in ("one_way", "full"))
+        assert (cached - one_way).abs().max() < 1e-5
+        assert (one_way - both_ways).abs().max() > 1e-5
+    assert (context.plain(target, time, text) - cached).abs().max() > 1e-4
+
+
+@torch.no_grad()
+def test_it_is_the_stock_model_when_there_is_no_reference(backbone):
+    model, text, time = backbone.experts[0].model, prompt(backbone), torch.tensor([700.0, 300.0])
+    x = latents(backbone, 3)
+    ours = InContext(backbone.experts[0].tokens).plain(x, time, text)
+    assert (ours - stock(backbone, model, x, time, text)).abs().max() < 1e-5
+
+
+def stock(backbone: Backbone, trained: torch.nn.Module, x: Tensor, time: Tensor, text: Prompt) -> Tensor:
+    """A fresh copy of the model, called as its own pipeline calls it."""
+    if backbone.family == "wan":
+        model = WanTransformer3DModel.from_config(trained.config).eval()
+        model.load_state_dict(trained.state_dict())
+        return model(x, time, text.embeds, return_dict=False)[0]
+    model = LTXVideoTransformer3DModel.from_config(trained.config).eval()
+    model.load_state_dict(trained.state_dict())
+    tokens = x.flatten(2).transpose(1, 2)
+    out = model(tokens, text.embeds, time, text.mask, video_coords=ltx_coords(), return_dict=False)[0]
+    return out.transpose(1, 2).unflatten(2, SIZE)
+
+
+def ltx_coords() -> Tensor:
+    """Seconds and pixels of each token, counted by hand: the first latent frame starts at 0, the others 8 frames on."""
+    rows = [(max(0, 8 * f - 7) / 24, 32 * y, 32 * x) for f in range(3) for y in range(4) for x in range(6)]
+    return torch.tensor(rows).T[None].expand(2, -1, -1).contiguous()
+
+
+class CountedTwice(torch.nn.Module):
+    """The rotary tables of one video, twice over: what a plain concatenation on the frame axis gets wrong."""
+
+    def __init__(self, rope):
+        super().__init__()
+        self.rope = rope
+
+    def forward(self, x):
+        cos, sin = self.rope(x[:, :, :x.shape[2] // 2])
+        return torch.cat([cos, cos], 1), torch.cat([sin, sin], 1)
+
+
+@torch.no_grad()
+def test_the_reference_stands_where_the_target_stands(backbone):
+    """Mode full equals the stock model over both videos in shared positions, and no other."""
+    text, time = prompt(backbone), torch.tensor([700.0, 300.0])
+    target, reference = latents(backbone, 4), latents(backbone, 5)
+    trained = backbone.experts[0].model
+    ours = InContext(backbone.experts[0].tokens).joint(target, time, text, [Reference(reference)], "full")
+    count = len(to_tokens(target, backbone.experts[0].tokens.patch)[0])
+    times = torch.cat([time[:, None].expand(-1, count), torch.zeros(2, count)], 1)
+
+    def theirs(shared: bool) -> Tensor:
+        both = torch.cat([target, reference], 2)
+        if backbone.family == "wan":
+            model = WanTransformer3DModel.from_config(trained.config).eval()
+            model.load_state_dict(trained.state_dict())
+            model.rope = CountedTwice(model.rope) if shared else model.rope
+            return model(both, times, text.embeds, return_dict=False)[0][:, :, :3]
+        model = LTXVideoTransformer3DModel.from_config(trained.config).eval()
+        model.load_state_dict(trained.state_dict())
+        coords = ltx_coords()
+        later = coords + torch.tensor([1.0, 0, 0])[:, None]
+        coords = torch.cat([coords, coords if shared else later], 2)
+        out = model(both.flatten(2).transpose(1, 2), text.embeds, times, text.mask, video_coords=coords,
+                    return_dict=False)[0]
+        return out[:, :count].transpose(1, 2).unflatten(2, SIZE)
+
+    assert (ours - theirs(shared=True)).abs().max() < 1e-5
+    assert (ours - theirs(shared=False)).abs().max() > 1e-5
+
+
+@torch.no_grad()
+def test_a_frame_can_be_cleaner_than_the_others(backbone):
+    context, text, x = InContext(backbone.experts[0].tokens), prompt(backbone), latents(backbone, 6)
+    even = torch.tensor([[500.0] * 3] * 2)
+    anchored = even.clone()
+    anchored[:, 0] = 0
+    same, spread, clean = (context.plain(x, t, text) for t in (torch.tensor([500.0, 500.0]), even, anchored))
+    assert (spread - same).abs().max() < 1e-5 < (clean - same).abs().max()
+    references = [Reference(latents(backbone, 7))]
+    outs = [context.joint(x, t, text, references, "one_way") for t in (even, anchored)]
+    assert (outs[0] - outs[1]).abs().max() > 1e-5
+
+
+def test_tokens_and_back(backbone):
+    x, patch = latents(backbone, 8), backbone.experts[0].tokens.patch
+    tokens = to_tokens(x, patch)
+    assert tokens.shape[1] == 3 * (4 // patch.height) * (6 // patch.width)
+    assert torch.equal(to_latents(tokens, SIZE, patch), x)
+
+
+def test_the_autoencoder_keeps_to_its_grid(backbone):
+    time, spatial, _ = backbone.video.grid
+    video = torch.rand(1, time + 1, 3, 2 * spatial, 3 * spatial) * 2 - 1
+    z = backbone.video.encode(video)
+    assert z.shape == (1, backbone.video.channels, *backbone.video.size(time + 1, 2 * spatial, 3 * spatial))
+    assert backbone.video.decode(z).shape == video.shape
+
+
+def test_latents_are_normalised_as_the_pipelines_do_it(backbone):
+    video = torch.rand(1, backbone.video.grid[0] + 1, 3, 64, 64) * 2 - 1
+    vae = backbone.video.vae
+    raw = vae.encode(video.transpose(1, 2)).latent_dist.mode()
+    if backbone.family == "wan":
+        mean, std = torch.tensor(vae.config.latents_mean), torch.tensor(vae.config.latents_std)
+    else:
+        mean, std = vae.latents_mean, vae.latents_std / vae.config.scaling_factor
+    expected = (raw - mean.view(1, -1, 1, 1, 1)) / std.view(1, -1, 1, 1, 1)
+    assert (backbone.video.encode(video) - expected).abs().max() < 1e-5
+
+
+def test_two_experts_share_the_timesteps(tmp_path):
+    backbone = load_backbone(make("wan22-a14b", tmp_path), torch.float32, "cpu")
+    assert [expert.lowest for expert in backbone.experts] == [875.0, 0.0]
+    assert backbone.shift == 3.0
+
+
+
+@pytest.mark.parametrize(("harm", "told"), [
+    (lambda f: (f / "vae" / "config.json").unlink(), "vae/config.json"),
+    (lambda f: [p.unlink() for p in (f / "transformer").glob("*.safetensors")], r"transformer/\*\.safetensors"),
+    (lambda f: (f / "transformer" / "config.json").write_text("{"), "damaged"),
+    (lambda f: (f / "transformer" / "config.json").write_text('{"_class_name": "Other"}'), "is a Other"),
+    (lambda f: next((f / "transformer").glob("*.safetensors")).write_bytes(b"cut"), "does not load"),
+    (lambda f: [p.rename(p.with_suffix(".bin")) for p in (f / "vae").glob("*.safetensors")], "never loaded"),
+])
+def test_what_is_wrong_with_a_folder_is_said(tmp_path, harm, told):
+    make("wan21", tmp_path)
+    harm(tmp_path)
+    with pytest.raises(UserError, match=told):
+        load_backbone(tmp_path, torch.float32, "cpu")
+
+
+def test_a_missing_shard_is_named(tmp_path):
+    make("wan21", tmp_path)
+    whole = next((tmp_path / "transformer").glob("*.safetensors"))
+    index = whole.with_name("diffusion_pytorch_model.safetensors.index.json")
+    index.write_text('{"weight_map": {"a": "part-1.safetensors", "b": "part-2.safetensors"}}')
+    whole.rename(whole.with_name("part-1.safetensors"))
+    with pytest.raises(UserError, match=r"lacks transformer/part-2\.safetensors\."):
+        load_backbone(tmp_path, torch.float32, "cpu")

@@ -1,0 +1,93 @@
+"""Training, rendering and serving a model in diffusers' layout, by the commands that the docs name."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from safetensors import safe_open
+
+from tests.checkpoints import make
+
+HELD_OUT = Path(__file__).parents[2] / "data" / "held_out"
+GRID = {"wan21": ("64", "48", "13", "5"), "wan22-a14b": ("64", "48", "13", "5"), "ltx": ("64", "64", "17", "1")}
+
+
+def realmaster(*arguments: object, cache: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "realmaster", *map(str, arguments)], capture_output=True, text=True,
+                          env=os.environ | {"XDG_CACHE_HOME": str(cache), "HF_HOME": str(cache / "huggingface"),
+                                            "HF_HUB_OFFLINE": "1"}, check=False)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory) -> Path:
+    """Two of the held-out clips, as if they were for training."""
+    folder = tmp_path_factory.mktemp("pairs")
+    shutil.copy(HELD_OUT / "dataset.json", folder)
+    lines = [json.loads(line) for line in (HELD_OUT / "clips.jsonl").read_text().splitlines()][:2]
+    (folder / "clips.jsonl").write_text("".join(json.dumps(line | {"split": "train"}) + "\n" for line in lines))
+    for line in lines:
+        shutil.copytree(HELD_OUT / "clips" / line["name"], folder / "clips" / line["name"])
+    return folder
+
+
+@pytest.mark.parametrize("name", GRID)
+def test_train_then_render(name, pairs, tmp_path):
+    model, width_height_length_overlap = make(name, tmp_path / name), GRID[name]
+    trained = realmaster("train", "--model", model, "--data", pairs, "--preset", "smoke", "--checkpoint",
+                         tmp_path / "out", "--threads", 1, cache=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    loras = sorted((tmp_path / "out").glob("lora*.safetensors"))
+    assert len(loras) == (2 if name == "wan22-a14b" else 1)
+    with safe_open(loras[0], "pt") as file:
+        assert (file.metadata() or {})["attention"] == "one_way"
+    again = realmaster("train", "--model", model, "--data", pairs, "--preset", "smoke", "--checkpoint",
+                       tmp_path / "out", "--threads", 1, cache=tmp_path)
+    assert "done before" in again.stdout
+    shutil.rmtree(model / "text_encoder")  # the empty prompt is not cached yet, and this says so
+    width, height, length, overlap = width_height_length_overlap
+    flags = ("--model", model, "--lora", *loras, "--resolution", width, height, "--length", length, "--overlap",
+             overlap, "--steps", 2, "--threads", 1)
+    clip = pairs / "clips" / json.loads((pairs / "clips.jsonl").read_text().splitlines()[0])["name"]
+    refused = realmaster("render", clip, "-o", tmp_path / "out.mkv", *flags, cache=tmp_path)
+    assert refused.returncode == 1 and "lacks text_encoder/config.json" in refused.stderr
+    make(name, model)
+    done = realmaster("render", clip, "-o", tmp_path / "out.mkv", *flags, cache=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "29 frames" in done.stdout
+
+
+def test_mistakes_are_told_before_anything_long_begins(pairs, tmp_path):
+    model = make("wan21", tmp_path / "wan21")
+    clip = next((pairs / "clips").iterdir())
+
+    def told(*flags: object) -> str:
+        done = realmaster("render", clip, "-o", tmp_path / "out.mkv", "--model", model, *flags, cache=tmp_path)
+        assert done.returncode == 1 and not (tmp_path / "out.mkv").exists()
+        return done.stderr
+
+    assert "multiples of 16" in told("--resolution", 70, 64)
+    assert "multiple of 4 plus 1" in told("--resolution", 64, 64, "--length", 12)
+    assert "needs an in-context LoRA" in told("--resolution", 64, 64)
+    hub = realmaster("render", clip, "-o", tmp_path / "out.mkv", "--model", "Org/Name", cache=tmp_path)
+    assert hub.returncode == 1 and "the hub did not give it" in hub.stderr
+
+
+def test_a_model_in_the_hubs_cache_is_found(pairs, tmp_path):
+    """In the layout that the hub's own client keeps, without the hub."""
+    commit = "0" * 40
+    model = tmp_path / "huggingface" / "hub" / "models--Org--Name"
+    make("wan21", model / "snapshots" / commit)
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text(commit)
+    done = realmaster("render", next((pairs / "clips").iterdir()), "-o", tmp_path / "out.mkv", "--model", "Org/Name",
+                      cache=tmp_path)
+    assert "needs an in-context LoRA" in done.stderr
