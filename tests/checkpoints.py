@@ -8,15 +8,26 @@ from pathlib import Path
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
+from diffusers.models.autoencoders.autoencoder_kl_ltx2 import AutoencoderKLLTX2Video
 from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
+from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3DModel
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+from diffusers.pipelines.ltx2.connectors import LTX2TextConnectors
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
-from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel, UMT5Config, UMT5EncoderModel
+from transformers import (
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5EncoderModel,
+    UMT5Config,
+    UMT5EncoderModel,
+)
 
 TEXT = 16
 WORDS = ("<pad>", "</s>", "<unk>", "a", "street", "at", "night", "photograph")
@@ -26,6 +37,10 @@ def _text(folder: Path, kind: str) -> None:
     size = {"vocab_size": len(WORDS), "d_model": TEXT, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
     encoder = UMT5EncoderModel(UMT5Config(**size)) if kind == "umt5" else T5EncoderModel(T5Config(**size))
     encoder.save_pretrained(folder / "text_encoder")
+    _tokenizer(folder)
+
+
+def _tokenizer(folder: Path) -> None:
     words = Tokenizer(WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="<unk>"))  # noqa: S106
     words.pre_tokenizer = Whitespace()
     PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="</s>",  # noqa: S106
@@ -93,8 +108,33 @@ def ltx(folder: Path) -> None:
     _index(folder, "LTXPipeline")
 
 
+def ltx2(folder: Path) -> None:
+    """LTX-2: picture and sound; a Gemma 3 text encoder and connectors."""
+    LTX2VideoTransformer3DModel(
+        in_channels=8, out_channels=8, num_attention_heads=2, attention_head_dim=24, cross_attention_dim=48,
+        num_layers=2, caption_channels=TEXT, audio_in_channels=8, audio_out_channels=8, audio_num_attention_heads=2,
+        audio_attention_head_dim=12, audio_cross_attention_dim=24).save_pretrained(folder / "transformer")
+    AutoencoderKLLTX2Video(
+        latent_channels=8, block_out_channels=(8, 8, 8, 8), decoder_block_out_channels=(8, 16, 32),
+        layers_per_block=(1, 1, 1, 1, 1), decoder_layers_per_block=(1, 1, 1, 1), spatial_compression_ratio=32,
+        temporal_compression_ratio=8).save_pretrained(folder / "vae")
+    FlowMatchEulerDiscreteScheduler(shift=1.0).save_pretrained(folder / "scheduler")
+    text = {"vocab_size": len(WORDS), "hidden_size": TEXT, "intermediate_size": 32, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8}
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+              "image_size": 28, "patch_size": 14}
+    Gemma3ForConditionalGeneration(Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4)
+                                   ).save_pretrained(folder / "text_encoder")
+    _tokenizer(folder)
+    LTX2TextConnectors(
+        caption_channels=TEXT, text_proj_in_factor=2, video_connector_num_attention_heads=2,
+        video_connector_attention_head_dim=8, video_connector_num_layers=1, audio_connector_num_attention_heads=2,
+        audio_connector_attention_head_dim=8, audio_connector_num_layers=1).save_pretrained(folder / "connectors")
+    _index(folder, "LTX2Pipeline", connectors=["ltx2", "LTX2TextConnectors"])
+
+
 MODELS: dict[str, Callable[[Path], None]] = {"wan21": wan21, "wan22-a14b": wan22_a14b, "wan22-5b": wan22_5b,
-                                             "ltx": ltx}
+                                             "ltx": ltx, "ltx2": ltx2}
 
 
 def make(name: str, folder: Path) -> Path:

@@ -15,6 +15,7 @@ from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
 from realmaster.backbones.folder import check_folder, read_json
+from realmaster.backbones.in_context import Attention
 from realmaster.backbones.ltx import LTX2Tokens, LTXTokens
 from realmaster.backbones.tokens import TokenTransformer
 from realmaster.backbones.video import LatentVideo
@@ -47,6 +48,12 @@ class Backbone:
     video: LatentVideo
     shift: float
     """Of the noise schedule: see `realmaster.sampler.sigmas`."""
+
+    def check_attention(self, attention: Attention) -> None:
+        """Raises `UserError` if the model cannot run in that attention mode."""
+        if attention == "one_way" and not all(expert.tokens.cacheable for expert in self.experts):
+            raise UserError(f"{self.folder.name} lets the timestep into its text, so a reference is never the same "
+                            "from step to step: it can be run in attention mode full alone")
 
     @property
     def parameters(self) -> int:

@@ -19,6 +19,8 @@ FPS = 24.0
 class LTXTokens:
     """Calls an `LTXVideoTransformer3DModel` on tokens. Implements `TokenTransformer`."""
 
+    cacheable = True
+
     def __init__(self, model: LTXVideoTransformer3DModel, grid: tuple[int, int, int]) -> None:
         """`grid`: frames and pixels (time, height, width) that a latent voxel stands for, from the autoencoder."""
         self.model, self.grid = model, grid
@@ -49,11 +51,13 @@ class LTXTokens:
 class LTX2Tokens:
     """Calls an `LTX2VideoTransformer3DModel` on video tokens alone. Implements `TokenTransformer`.
 
-    Its sound half gets one token of silence and is cut off from the picture.
+    Its sound half gets one token of silence and is cut off from the picture. LTX-2.3 modulates its text by the
+    target's timestep, for the reference's tokens too, which is why nothing of it can be cached.
     """
 
     def __init__(self, model: LTX2VideoTransformer3DModel) -> None:
         self.model = model
+        self.cacheable = not cast(Any, model).prompt_modulation
         self.context = Context()
         for block in model.transformer_blocks:
             cast(Any, block).attn1.set_processor(LTX2ContextProcessor(self.context))

@@ -36,9 +36,10 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
         raise UserError(f"--attention {settings.attention}: the LoRA was trained with {attention}, and the other mode "
                         "gives other keys and values" + (", which the cache would make wrong" if attention == "full"
                                                          else ""))
+    mode = attention or ("one_way" if settings.attention == "one_way" else "full")
+    backbone.check_attention(mode)
     merge(backbone, loras)
     prompt, negative = prompts_for(folder, backbone.family, (settings.prompt, ""), dtype)
-    mode = attention or ("one_way" if settings.attention == "one_way" else "full")
     conditions = Conditions(mode, scale, prompt.to(device), negative.to(device), settings.guidance)
     return BackboneGraphs(backbone, conditions, device)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline
+from diffusers.pipelines.ltx2.pipeline_ltx2 import LTX2Pipeline
 from diffusers.pipelines.wan.pipeline_wan import WanPipeline
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -19,7 +20,7 @@ from realmaster.backbones.folder import check_part
 from realmaster.backbones.tokens import Prompt
 from realmaster.errors import UserError
 
-WAN_TOKENS, LTX_TOKENS = 512, 128
+WAN_TOKENS, LTX_TOKENS, LTX2_TOKENS = 512, 128, 1024
 """Text tokens that the models were trained with (their pipelines' defaults)."""
 
 
@@ -103,6 +104,14 @@ def _ltx(pipeline: Any, text: str) -> Prompt:
     return Prompt(embeds.float(), mask.float())
 
 
+def _ltx2(pipeline: Any, text: str) -> Prompt:
+    embeds, mask, _, _ = pipeline.encode_prompt(text, do_classifier_free_guidance=False,
+                                                max_sequence_length=LTX2_TOKENS)
+    video, _, mask = pipeline.connectors(embeds, mask, padding_side=pipeline.tokenizer_padding_side)
+    return Prompt(video.float(), mask.float())
+
+
 _ENCODERS: dict[str, tuple[Callable[[Path], Any], Callable[[Any, str], Prompt]]] = {
     "wan": (lambda folder: _load(WanPipeline, folder, transformer_2=None), _wan),
-    "ltx": (lambda folder: _load(LTXPipeline, folder), _ltx)}
+    "ltx": (lambda folder: _load(LTXPipeline, folder), _ltx),
+    "ltx2": (lambda folder: _load(LTX2Pipeline, folder, audio_vae=None, vocoder=None), _ltx2)}

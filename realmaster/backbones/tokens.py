@@ -39,6 +39,8 @@ class TokenTransformer(Protocol):
     """A stock diffusers transformer, called on tokens at given positions."""
 
     context: Context
+    cacheable: bool
+    """Whether a reference's hidden states are the same at every timestep of the target."""
 
     @property
     def patch(self) -> Patch:

@@ -41,6 +41,8 @@ class WanTokens:
     come from `_Positions`. Wan's patches hold one latent frame.
     """
 
+    cacheable = True
+
     def __init__(self, model: WanTransformer3DModel) -> None:
         self.model = model
         self.context = Context()

@@ -148,6 +148,7 @@ def train_large(settings: Train, folder: Path) -> None:
     """Trains the LoRAs that are missing of the model in `folder`, one for each expert."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone = load_backbone(folder, torch.bfloat16 if device == "cuda" else torch.float32, device)
+    backbone.check_attention(settings.attention)
     run = Run(settings.checkpoint, settings.seed, settings.tensorboard)
     clips = encode_clips(settings, backbone, device)
     backbone.video.vae.to("cpu")

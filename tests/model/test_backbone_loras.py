@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline  # noqa: E402
+from diffusers.pipelines.ltx2.pipeline_ltx2 import LTX2Pipeline  # noqa: E402
 from diffusers.pipelines.wan.pipeline_wan import WanPipeline  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
@@ -24,7 +25,7 @@ from tests.model.test_backbones import latents, prompt, stock  # noqa: E402
 RECIPE = {"attention": "full", "reference_downscale_factor": "1", "rank": "32", "alpha": "32"}
 
 
-@pytest.fixture(scope="module", params=["wan21", "ltx"])
+@pytest.fixture(scope="module", params=["wan21", "ltx", "ltx2"])
 def trained(request, tmp_path_factory) -> tuple[Path, Path, str]:
     """A model's folder, a LoRA for it that changes something, and the family."""
     folder = make(request.param, tmp_path_factory.mktemp("models") / request.param)
@@ -50,8 +51,9 @@ def test_plain_diffusers_gives_the_same_output_with_our_lora(trained):
     backbone = merged(folder, path)
     x, time, text = latents(backbone, 0), torch.tensor([600.0, 200.0]), prompt(backbone)
     ours = InContext(backbone.experts[0].tokens).plain(x, time, text)
-    kind = WanPipeline if family == "wan" else LTXPipeline
-    pipeline = kind.from_pretrained(folder, text_encoder=None, tokenizer=None)
+    kind, absent = {"wan": (WanPipeline, ()), "ltx": (LTXPipeline, ()),
+                    "ltx2": (LTX2Pipeline, ("audio_vae", "vocoder", "connectors"))}[family]
+    pipeline = kind.from_pretrained(folder, **dict.fromkeys(("text_encoder", "tokenizer", *absent)))
     before = stock(backbone, pipeline.transformer, x, time, text)
     pipeline.load_lora_weights(load_file(path))
     pipeline.fuse_lora()
@@ -130,8 +132,9 @@ def test_a_half_size_reference_is_read(trained):
     folder, path, _ = trained
     backbone = merged(folder, path)
     tokens = backbone.experts[0].tokens
-    whole, half = tokens.positions((1, 8, 8), 1), tokens.positions((1, 4, 4), 2)
-    assert {tuple(place) for place in half[0].T.tolist()} < {tuple(place) for place in whole[0].T.tolist()}
+    whole, half = ({tuple(place) for place in (p[..., 0] if p.ndim == 4 else p)[0].T.tolist()}  # LTX-2: from, to
+                   for p in (tokens.positions((1, 8, 8), 1), tokens.positions((1, 4, 4), 2)))
+    assert half < whole and len(half) == len(whole) / 4
     context, text, time = InContext(tokens), prompt(backbone), torch.tensor([600.0, 200.0])
     x = latents(backbone, 0, (1, 8, 8))
     a, b = (context.joint(x, time, text, [Reference(latents(backbone, n, (1, 4, 4)), 2)], "full") for n in (1, 2))

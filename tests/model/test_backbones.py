@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel  # noqa: E402
-from diffusers.models.transformers.transformer_wan import WanTransformer3DModel  # noqa: E402
+from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3DModel  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from realmaster.backbones.in_context import InContext, Reference, join  # noqa: E402
@@ -31,7 +33,7 @@ def latents(backbone: Backbone, seed: int, size: tuple[int, int, int] = SIZE, ba
 
 def prompt(backbone: Backbone) -> Prompt:
     embeds = torch.randn(2, 5, TEXT, generator=torch.Generator().manual_seed(9))
-    return Prompt(embeds, torch.tensor([[1.0] * 5, [1, 1, 1, 0, 0]]) if backbone.family == "ltx" else None)
+    return Prompt(embeds, torch.tensor([[1.0] * 5, [1, 1, 1, 0, 0]]) if backbone.family != "wan" else None)
 
 
 @torch.no_grad()
@@ -56,22 +58,45 @@ def test_it_is_the_stock_model_when_there_is_no_reference(backbone):
     assert (ours - stock(backbone, model, x, time, text)).abs().max() < 1e-5
 
 
+def fresh(backbone: Backbone, trained: torch.nn.Module) -> torch.nn.Module:
+    """A copy of a transformer that knows nothing of contexts."""
+    model = type(trained).from_config(trained.config).eval()
+    model.load_state_dict(trained.state_dict())
+    return model
+
+
+def call_ltx(model: torch.nn.Module, x: Tensor, coords: Tensor, time: Tensor, text: Prompt) -> Tensor:
+    """The stock forward pass of LTX-Video or LTX-2 over latents (B, C, L, h, w), flattened."""
+    tokens = x.flatten(2).transpose(1, 2)
+    if isinstance(model, LTXVideoTransformer3DModel):
+        return model(tokens, text.embeds, time, text.mask, video_coords=coords, return_dict=False)[0]
+    sigma = time if time.ndim == 1 else time.amax(1)
+    return model(tokens, torch.randn(2, 3, 8), text.embeds, torch.randn(2, 4, TEXT), time, sigma, sigma=sigma,
+                 encoder_attention_mask=text.mask, audio_num_frames=3, video_coords=coords, isolate_modalities=True,
+                 return_dict=False)[0]
+
+
 def stock(backbone: Backbone, trained: torch.nn.Module, x: Tensor, time: Tensor, text: Prompt) -> Tensor:
     """A fresh copy of the model, called as its own pipeline calls it."""
+    model = fresh(backbone, trained)
     if backbone.family == "wan":
-        model = WanTransformer3DModel.from_config(trained.config).eval()
-        model.load_state_dict(trained.state_dict())
         return model(x, time, text.embeds, return_dict=False)[0]
-    model = LTXVideoTransformer3DModel.from_config(trained.config).eval()
-    model.load_state_dict(trained.state_dict())
-    tokens = x.flatten(2).transpose(1, 2)
-    out = model(tokens, text.embeds, time, text.mask, video_coords=ltx_coords(), return_dict=False)[0]
-    return out.transpose(1, 2).unflatten(2, SIZE)
+    return call_ltx(model, x, coords(backbone), time, text).transpose(1, 2).unflatten(2, SIZE)
 
 
-def ltx_coords() -> Tensor:
-    """Seconds and pixels of each token, counted by hand: the first latent frame starts at 0, the others 8 frames on."""
-    rows = [(max(0, 8 * f - 7) / 24, 32 * y, 32 * x) for f in range(3) for y in range(4) for x in range(6)]
+def coords(backbone: Backbone) -> Tensor:
+    """Seconds and pixels of each token, counted by hand: the first latent frame holds one frame, the others eight.
+
+    LTX-Video counts where a token begins, LTX-2 the middle between there and its end.
+    """
+    middle = backbone.family == "ltx2"
+
+    def seconds(frame: int) -> float:
+        begins, ends = max(0, 8 * frame - 7) / 24, (8 * frame + 1) / 24
+        return (begins + ends) / 2 if middle else begins
+
+    half = 16 * middle
+    rows = [(seconds(f), 32 * y + half, 32 * x + half) for f in range(3) for y in range(4) for x in range(6)]
     return torch.tensor(rows).T[None].expand(2, -1, -1).contiguous()
 
 
@@ -98,19 +123,13 @@ def test_the_reference_stands_where_the_target_stands(backbone):
     times = torch.cat([time[:, None].expand(-1, count), torch.zeros(2, count)], 1)
 
     def theirs(shared: bool) -> Tensor:
-        both = torch.cat([target, reference], 2)
+        both, model = torch.cat([target, reference], 2), fresh(backbone, trained)
         if backbone.family == "wan":
-            model = WanTransformer3DModel.from_config(trained.config).eval()
-            model.load_state_dict(trained.state_dict())
             model.rope = CountedTwice(model.rope) if shared else model.rope
             return model(both, times, text.embeds, return_dict=False)[0][:, :, :3]
-        model = LTXVideoTransformer3DModel.from_config(trained.config).eval()
-        model.load_state_dict(trained.state_dict())
-        coords = ltx_coords()
-        later = coords + torch.tensor([1.0, 0, 0])[:, None]
-        coords = torch.cat([coords, coords if shared else later], 2)
-        out = model(both.flatten(2).transpose(1, 2), text.embeds, times, text.mask, video_coords=coords,
-                    return_dict=False)[0]
+        here = coords(backbone)
+        there = here if shared else here + torch.tensor([1.0, 0, 0])[:, None]
+        out = call_ltx(model, both, torch.cat([here, there], 2), times, text)
         return out[:, :count].transpose(1, 2).unflatten(2, SIZE)
 
     assert (ours - theirs(shared=True)).abs().max() < 1e-5
@@ -187,3 +206,15 @@ def test_a_missing_shard_is_named(tmp_path):
     whole.rename(whole.with_name("part-1.safetensors"))
     with pytest.raises(UserError, match=r"lacks transformer/part-2\.safetensors\."):
         load_backbone(tmp_path, torch.float32, "cpu")
+
+
+def test_a_model_that_mixes_the_timestep_into_its_text_caches_nothing(tmp_path):
+    """LTX-2.3: refused, with the reason; full is what it can do."""
+    folder = make("ltx2", tmp_path)
+    config = folder / "transformer" / "config.json"
+    LTX2VideoTransformer3DModel.from_config(json.loads(config.read_text()) | {
+        "cross_attn_mod": True, "audio_cross_attn_mod": True}).save_pretrained(folder / "transformer")
+    backbone = load_backbone(folder, torch.float32, "cpu")
+    backbone.check_attention("full")
+    with pytest.raises(UserError, match="attention mode full alone"):
+        backbone.check_attention("one_way")

@@ -18,7 +18,8 @@ from safetensors import safe_open
 from tests.checkpoints import make
 
 HELD_OUT = Path(__file__).parents[2] / "data" / "held_out"
-GRID = {"wan21": ("64", "48", "13", "5"), "wan22-a14b": ("64", "48", "13", "5"), "ltx": ("64", "64", "17", "1")}
+GRID = {"wan21": ("64", "48", "13", "5"), "wan22-a14b": ("64", "48", "13", "5"), "ltx": ("64", "64", "17", "1"),
+        "ltx2": ("64", "64", "17", "1")}
 
 
 def realmaster(*arguments: object, cache: Path) -> subprocess.CompletedProcess[str]:
