@@ -26,13 +26,15 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def check_part(part: Path) -> list[str]:
     """What is missing of a model's part, such as FOLDER/transformer."""
+    files = list(part.glob("*.safetensors"))
     if not (part / "config.json").is_file():
-        return [f"{part.name}/config.json"]
+        # A transformer may come as a single file in its authors' own layout, which has none.
+        return [] if part.name.startswith("transformer") and len(files) == 1 else [f"{part.name}/config.json"]
     indices = sorted(part.glob("*.safetensors.index.json"))
     if indices:
         shards = set(read_json(indices[0]).get("weight_map", {}).values())
         return sorted(f"{part.name}/{shard}" for shard in shards if not (part / shard).is_file())
-    return [] if any(part.glob("*.safetensors")) else [f"{part.name}/*.safetensors"]
+    return [] if files else [f"{part.name}/*.safetensors"]
 
 
 def check_folder(folder: Path) -> None:

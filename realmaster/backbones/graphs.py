@@ -33,11 +33,11 @@ class Conditions:
 class BackboneGraphs:
     """Implements `realmaster.sampler.Graphs` for windows of one size."""
 
-    def __init__(self, backbone: Backbone, conditions: Conditions, device: str) -> None:
-        self.backbone, self.conditions, self.device = backbone, conditions, device
+    def __init__(self, backbone: Backbone, conditions: Conditions, shift: float, device: str) -> None:
+        self.backbone, self.conditions, self.shift, self.device = backbone, conditions, shift, device
         self.contexts = [InContext(expert.tokens) for expert in backbone.experts]
         self.dtype = backbone.experts[0].model.dtype
-        self.temporal, self.shift = backbone.video.grid[0], backbone.shift
+        self.temporal = backbone.video.grid[0]
 
     @torch.no_grad()
     def encode(self, video: F32) -> Tensor:

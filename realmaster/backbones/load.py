@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from realmaster.backbones.folder import check_folder, read_json
 from realmaster.backbones.in_context import Attention
 from realmaster.backbones.ltx import LTX2Tokens, LTXTokens
+from realmaster.backbones.original import load_original, original_file
 from realmaster.backbones.tokens import TokenTransformer
 from realmaster.backbones.video import LatentVideo
 from realmaster.backbones.wan import WanTokens
@@ -46,8 +48,20 @@ class Backbone:
     family: str
     experts: tuple[Expert, ...]
     video: LatentVideo
-    shift: float
-    """Of the noise schedule: see `realmaster.sampler.sigmas`."""
+    schedule: dict[str, Any]
+    """The configuration of its scheduler."""
+
+    def shift(self, tokens: int) -> float:
+        """Of the noise schedule for windows of so many tokens: see `realmaster.sampler.sigmas`.
+
+        LTX's grows with the sequence (`use_dynamic_shifting`, as `FlowMatchEulerDiscreteScheduler` has it).
+        """
+        config = self.schedule
+        if not config.get("use_dynamic_shifting"):
+            return float(config.get("flow_shift") or config.get("shift") or 1.0)
+        low, high = config.get("base_image_seq_len", 256), config.get("max_image_seq_len", 4096)
+        start, end = config.get("base_shift", 0.5), config.get("max_shift", 1.15)
+        return math.exp(start + (end - start) * (tokens - low) / (high - low))
 
     def check_attention(self, attention: Attention) -> None:
         """Raises `UserError` if the model cannot run in that attention mode."""
@@ -64,23 +78,47 @@ class Backbone:
 def load_backbone(folder: Path, dtype: torch.dtype, device: str) -> Backbone:
     """Loads transformers and autoencoder, ready to run. Raises `UserError` saying what is wrong with the folder."""
     check_folder(folder)
-    name = read_json(folder / "transformer" / "config.json").get("_class_name", "")
-    if name not in TRANSFORMERS:
-        raise UserError(f"{folder}/transformer is a {name or 'model without a class name'}; known are "
-                        f"{', '.join(TRANSFORMERS)}")
-    family, transformer_class, vae_class = TRANSFORMERS[name]
-    video = LatentVideo(_open(vae_class, folder / "vae", dtype, device))
+    video = LatentVideo(_ready(_open(_vae_class(folder), folder / "vae", dtype), device))
     parts = [part for part in ("transformer", "transformer_2") if (folder / part).is_dir()]
     index = read_json(folder / "model_index.json") if (folder / "model_index.json").is_file() else {}
     boundary = index.get("boundary_ratio")
     if len(parts) == 2 and boundary is None:
         raise UserError(f"{folder} has two transformers, but its model_index.json no boundary_ratio between them")
     experts: list[Expert] = []
+    family = ""
     for part in parts:
-        model = _open(transformer_class, folder / part, dtype, device)
+        family, model = _transformer(folder / part, dtype)
+        if model.config.in_channels != video.channels:
+            raise UserError(f"{folder}: the autoencoder makes latents of {video.channels} channels, {part} takes "
+                            f"{model.config.in_channels}: they are of different models")
+        _ready(model, device)
         lowest = 1000.0 * float(boundary) if boundary is not None and len(parts) == 2 and not experts else 0.0
         experts.append(Expert(model, _tokens(family, model, video), lowest))
-    return Backbone(folder, family, tuple(experts), video, _shift(folder))
+    return Backbone(folder, family, tuple(experts), video, _schedule(folder))
+
+
+def _vae_class(folder: Path) -> Any:
+    name = read_json(folder / "vae" / "config.json").get("_class_name", "")
+    kinds = {kind.__name__: kind for _, _, kind in TRANSFORMERS.values()}
+    if name not in kinds:
+        raise UserError(f"{folder}/vae is a {name or 'model without a class name'}; known are {', '.join(kinds)}")
+    return kinds[name]
+
+
+def _transformer(part: Path, dtype: torch.dtype) -> tuple[str, Any]:
+    """Family and transformer."""
+    single = original_file(part)
+    if single is not None:
+        return load_original(single, dtype)
+    name = read_json(part / "config.json").get("_class_name", "")
+    if name not in TRANSFORMERS:
+        raise UserError(f"{part} is a {name or 'model without a class name'}; known are {', '.join(TRANSFORMERS)}")
+    family, kind, _ = TRANSFORMERS[name]
+    return family, _open(kind, part, dtype)
+
+
+def _ready(model: Any, device: str) -> Any:
+    return model.to(device).eval().requires_grad_(False)
 
 
 def _tokens(family: str, model: Any, video: LatentVideo) -> TokenTransformer:
@@ -89,16 +127,13 @@ def _tokens(family: str, model: Any, video: LatentVideo) -> TokenTransformer:
     return LTX2Tokens(model) if family == "ltx2" else LTXTokens(model, video.grid)
 
 
-def _open(kind: Any, part: Path, dtype: torch.dtype, device: str) -> Any:
+def _open(kind: Any, part: Path, dtype: torch.dtype) -> Any:
     try:
-        model = kind.from_pretrained(part, torch_dtype=dtype, local_files_only=True, use_safetensors=True)
+        return kind.from_pretrained(part, torch_dtype=dtype, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise UserError(f"{part} does not load as {kind.__name__}: {error}") from error
-    return model.to(device).eval().requires_grad_(False)
 
 
-def _shift(folder: Path) -> float:
-    """The schedule's shift, by whatever name the scheduler keeps it; 1 if it has none."""
+def _schedule(folder: Path) -> dict[str, Any]:
     path = folder / "scheduler" / "scheduler_config.json"
-    config = read_json(path) if path.is_file() else {}
-    return float(config.get("flow_shift") or config.get("shift") or 1.0)
+    return read_json(path) if path.is_file() else {}

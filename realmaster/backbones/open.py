@@ -24,7 +24,7 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
     precision = settings.precision if settings.precision != "auto" else "bf16" if device == "cuda" else "fp32"
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     backbone = load_backbone(folder, dtype, device)
-    _check_window(backbone, settings)
+    tokens = _window_tokens(backbone, settings)
     paths = settings.lora or ((folder / LORA,) if (folder / LORA).is_file() else ())
     loras = [read_lora(path, backbone.family) for path in paths]
     attention, scale = agree(loras)
@@ -41,11 +41,11 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
     merge(backbone, loras)
     prompt, negative = prompts_for(folder, backbone.family, (settings.prompt, ""), dtype)
     conditions = Conditions(mode, scale, prompt.to(device), negative.to(device), settings.guidance)
-    return BackboneGraphs(backbone, conditions, device)
+    return BackboneGraphs(backbone, conditions, backbone.shift(tokens), device)
 
 
-def _check_window(backbone: Backbone, settings: Model) -> None:
-    """Raises `UserError` if the window is off the model's grid."""
+def _window_tokens(backbone: Backbone, settings: Model) -> int:
+    """Tokens of a window. Raises `UserError` if it is off the model's grid."""
     time, spatial, _ = backbone.video.grid
     step = spatial * max(backbone.experts[0].tokens.patch[1:])
     width, height = settings.resolution
@@ -53,3 +53,4 @@ def _check_window(backbone: Backbone, settings: Model) -> None:
         raise UserError(f"--resolution {width} {height}: {backbone.folder.name} takes multiples of {step}")
     if (settings.length - 1) % time:
         raise UserError(f"--length {settings.length}: {backbone.folder.name} takes a multiple of {time} plus 1")
+    return ((settings.length - 1) // time + 1) * (width // step) * (height // step)

@@ -10,12 +10,14 @@ torch = pytest.importorskip("torch")
 
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel  # noqa: E402
 from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3DModel  # noqa: E402
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from realmaster.backbones.in_context import InContext, Reference, join  # noqa: E402
 from realmaster.backbones.load import Backbone, load_backbone  # noqa: E402
 from realmaster.backbones.tokens import Prompt, to_latents, to_tokens  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
+from realmaster.sampler import sigmas  # noqa: E402
 from tests.checkpoints import MODELS, TEXT, make  # noqa: E402
 
 SIZE = (3, 4, 6)
@@ -179,7 +181,17 @@ def test_latents_are_normalised_as_the_pipelines_do_it(backbone):
 def test_two_experts_share_the_timesteps(tmp_path):
     backbone = load_backbone(make("wan22-a14b", tmp_path), torch.float32, "cpu")
     assert [expert.lowest for expert in backbone.experts] == [875.0, 0.0]
-    assert backbone.shift == 3.0
+    assert backbone.shift(1000) == 3.0
+
+
+def test_ltxs_schedule_shifts_with_the_sequence_as_diffusers_does_it(tmp_path):
+    folder = make("ltx", tmp_path)
+    scheduler = FlowMatchEulerDiscreteScheduler(
+        use_dynamic_shifting=True, base_image_seq_len=1024, max_image_seq_len=4096, base_shift=0.95, max_shift=2.05)
+    scheduler.save_pretrained(folder / "scheduler")
+    shift = load_backbone(folder, torch.float32, "cpu").shift(2048)
+    scheduler.set_timesteps(sigmas=sigmas(4)[:-1], mu=0.95 + 1.1 / 3)
+    assert torch.allclose(scheduler.sigmas, torch.tensor(sigmas(4, shift)), atol=1e-5)
 
 
 

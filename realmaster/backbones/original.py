@@ -1,0 +1,81 @@
+"""Transformers in their original single-file layout: FOLDER/transformer/ANY.safetensors without a config.json.
+
+That is how Wan's and LTX's authors and ComfyUI keep them. What diffusers' configuration would say is read from the
+shapes of the weights; the names are changed by diffusers' own converters.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from diffusers.loaders.single_file_utils import (
+    convert_ltx_transformer_checkpoint_to_diffusers,
+    convert_wan_transformer_to_diffusers,
+)
+from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
+from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from realmaster.errors import UserError
+
+PREFIX = "model.diffusion_model."
+WAN_HEAD, LTX_HEADS = 128, 32
+"""Wan's head size and LTX-Video's number of heads, which no weight shows; they are the same in all their sizes."""
+
+
+def original_file(part: Path) -> Path | None:
+    """The single file of a part in original layout; None if the part is in diffusers' layout."""
+    files = sorted(part.glob("*.safetensors"))
+    return files[0] if len(files) == 1 and not (part / "config.json").is_file() else None
+
+
+def load_original(file: Path, dtype: torch.dtype) -> tuple[str, Any]:
+    """Family and transformer. Raises `UserError` if the file is neither Wan's nor LTX-Video's."""
+    try:
+        state = {key.removeprefix(PREFIX): value for key, value in load_file(file).items()}
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{file} is not a readable safetensors file: copy it again ({error})") from error
+    if "head.modulation" in state:
+        family, kind, config = "wan", WanTransformer3DModel, _wan_config(state)
+        state = convert_wan_transformer_to_diffusers(state)
+    elif "patchify_proj.weight" in state and not any(key.startswith("audio_") for key in state):
+        family, kind, config = "ltx", LTXVideoTransformer3DModel, _ltx_config(state)
+        state = convert_ltx_transformer_checkpoint_to_diffusers(state)
+    else:
+        raise UserError(f"{file} is no Wan or LTX-Video transformer in its authors' layout: for any other, use one "
+                        "in diffusers' layout")
+    model = cast(Any, kind).from_config(config)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(f"{file} does not load as {kind.__name__}: {str(error).splitlines()[1].strip()}") from error
+    keep = tuple(model._keep_in_fp32_modules or ())
+    for name, parameter in model.named_parameters():
+        parameter.data = parameter.data.to(torch.float32 if any(word in name for word in keep) else dtype)
+    return family, model
+
+
+def _blocks(state: dict[str, Tensor], stem: str) -> int:
+    return 1 + max(int(key.split(".")[1]) for key in state if key.startswith(f"{stem}."))
+
+
+def _wan_config(state: dict[str, Tensor]) -> dict[str, Any]:
+    width, channels, *patch = state["patch_embedding.weight"].shape
+    return {"patch_size": tuple(patch), "num_attention_heads": width // WAN_HEAD, "attention_head_dim": WAN_HEAD,
+            "in_channels": channels, "out_channels": len(state["head.head.weight"]) // math.prod(patch),
+            "text_dim": state["text_embedding.0.weight"].shape[1],
+            "freq_dim": state["time_embedding.0.weight"].shape[1],
+            "ffn_dim": len(state["blocks.0.ffn.0.weight"]), "num_layers": _blocks(state, "blocks")}
+
+
+def _ltx_config(state: dict[str, Tensor]) -> dict[str, Any]:
+    width, channels = state["patchify_proj.weight"].shape
+    return {"in_channels": channels, "out_channels": len(state["proj_out.weight"]), "num_attention_heads": LTX_HEADS,
+            "attention_head_dim": width // LTX_HEADS, "num_layers": _blocks(state, "transformer_blocks"),
+            "cross_attention_dim": state["transformer_blocks.0.attn2.to_k.weight"].shape[1],
+            "caption_channels": state["caption_projection.linear_1.weight"].shape[1]}

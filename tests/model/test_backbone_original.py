@@ -1,0 +1,90 @@
+"""Transformers in their authors' single-file layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel  # noqa: E402
+from diffusers.models.transformers.transformer_wan import WanTransformer3DModel  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
+
+from realmaster.backbones.load import load_backbone  # noqa: E402
+from realmaster.errors import UserError  # noqa: E402
+from tests.checkpoints import TEXT, make  # noqa: E402
+
+WAN = (("condition_embedder.time_embedder.linear_1", "time_embedding.0"),
+       ("condition_embedder.time_embedder.linear_2", "time_embedding.2"),
+       ("condition_embedder.text_embedder.linear_1", "text_embedding.0"),
+       ("condition_embedder.text_embedder.linear_2", "text_embedding.2"),
+       ("condition_embedder.time_proj", "time_projection.1"), ("attn1", "self_attn"), ("attn2", "cross_attn"),
+       (".to_out.0.", ".o."), (".to_q.", ".q."), (".to_k.", ".k."), (".to_v.", ".v."), ("proj_out", "head.head"),
+       ("ffn.net.0.proj", "ffn.0"), ("ffn.net.2", "ffn.2"), ("norm2", "norm?"), ("norm3", "norm2"), ("norm?", "norm3"))
+LTX = (("proj_in", "patchify_proj"), ("time_embed", "adaln_single"), ("norm_q", "q_norm"), ("norm_k", "k_norm"))
+
+
+def original(name: str, folder: Path) -> tuple[Path, torch.nn.Module]:
+    """A model's folder whose transformer is one file by its authors' names, and that transformer."""
+    make(name, folder)
+    for file in (folder / "transformer").iterdir():
+        file.unlink()
+    if name == "ltx":
+        model = LTXVideoTransformer3DModel(
+            in_channels=8, out_channels=8, num_attention_heads=32, attention_head_dim=6, cross_attention_dim=192,
+            num_layers=2, caption_channels=TEXT)
+        renames, prefix = LTX, "model.diffusion_model."
+    else:
+        model = WanTransformer3DModel(num_attention_heads=1, attention_head_dim=128, in_channels=16, out_channels=16,
+                                      text_dim=TEXT, freq_dim=32, ffn_dim=64, num_layers=2)
+        renames, prefix = WAN, ""
+    state = {}
+    for key, value in model.state_dict().items():
+        theirs = key
+        for ours, authors in renames:
+            theirs = theirs.replace(ours, authors)
+        if name != "ltx":
+            theirs = theirs.replace("scale_shift_table", "modulation")
+            theirs = "head.modulation" if theirs == "modulation" else theirs
+        state[prefix + theirs] = value.contiguous()
+    save_file(state, folder / "transformer" / "model.safetensors")
+    return folder, model
+
+
+@pytest.mark.parametrize("name", ["wan21", "ltx"])
+def test_every_weight_finds_its_place(name, tmp_path):
+    folder, model = original(name, tmp_path)
+    backbone = load_backbone(folder, torch.float32, "cpu")
+    loaded = backbone.experts[0].model.state_dict()
+    assert backbone.family == ("ltx" if name == "ltx" else "wan")
+    assert loaded.keys() == model.state_dict().keys()
+    assert all(torch.equal(loaded[key], value) for key, value in model.state_dict().items())
+
+
+def test_in_half_precision_what_must_stay_whole_does(tmp_path):
+    folder, _ = original("wan21", tmp_path)
+    model = load_backbone(folder, torch.bfloat16, "cpu").experts[0].model
+    assert model.blocks[0].attn1.to_q.weight.dtype == torch.bfloat16
+    assert model.scale_shift_table.dtype == model.blocks[0].norm2.weight.dtype == torch.float32
+
+
+def test_what_is_neither_is_refused(tmp_path):
+    folder, _ = original("wan21", tmp_path)
+    file = folder / "transformer" / "model.safetensors"
+    save_file({"weight": torch.zeros(2)}, file)
+    with pytest.raises(UserError, match="no Wan or LTX-Video transformer"):
+        load_backbone(folder, torch.float32, "cpu")
+    file.write_bytes(b"cut short")
+    with pytest.raises(UserError, match="copy it again"):
+        load_backbone(folder, torch.float32, "cpu")
+
+
+def test_an_autoencoder_of_another_model_is_refused(tmp_path):
+    make("wan22-5b", tmp_path / "five")
+    folder = make("wan21", tmp_path / "wan")
+    (folder / "vae").rename(folder / "old")
+    (tmp_path / "five" / "vae").rename(folder / "vae")
+    with pytest.raises(UserError, match=r"latents of 48 channels.*takes 16"):
+        load_backbone(folder, torch.float32, "cpu")
