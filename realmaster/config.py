@@ -52,6 +52,8 @@ class Model(Settings, frozen=True):
     """Classifier-free guidance; 1 is off, and twice as fast."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of a large model's weights; auto is bf16 on a GPU."""
+    low_memory: bool = False
+    """Keep a large model's weights in main memory, bring each layer to the GPU as it works, decode in tiles: slower."""
 
 
 class Look(Settings, frozen=True):
@@ -63,6 +65,10 @@ class Look(Settings, frozen=True):
     """Denoising steps: 1 is fastest and closest to the truth on average, more add detail."""
     seed: int = 0
     """Seed of the noise; the same seed, windows and settings give the same frames."""
+    keep: tuple[int, ...] = ()
+    """Ids of objects that stay as the game drew them, for sources that give object ids (0 is the static world)."""
+    only: tuple[int, ...] = ()
+    """Ids of the only objects to turn photoreal; everything else stays as the game drew it."""
 
 
 class _View(Settings, frozen=True):

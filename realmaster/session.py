@@ -31,12 +31,14 @@ from capture.source import FrameSource, Pacing
 from realmaster.errors import UserError
 from realmaster.link import Link
 from realmaster.pacing import Intake, Presentation, intake_period, present_at, take
+from realmaster.regions import Regions
 from realmaster.stats import Stats
 from realmaster.stitch import Piece, Stitcher
 from realmaster.windows import Cut, Place, Windower, message, window_places
 
 log = logging.getLogger(__name__)
 OFF = "rendering is off"
+EVERYWHERE = Regions()
 DISPLAY_WINDOWS = 4
 HUNG_SECONDS = 5.0
 """A window that takes longer than this is worth a word."""
@@ -83,11 +85,12 @@ class Session:
     def __init__(self, source: FrameSource, link: Link | None, sinks: Sequence[Sink],
                  settings: Callable[[], RenderSettings], *, pacing: Pacing, max_fps: float = 30.0,
                  tap: Callable[[Frame], None] = lambda _: None, after_step: Callable[[], None] = lambda: None,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+                 regions: Regions = EVERYWHERE, clock: Callable[[], float] = time.monotonic) -> None:
         self.source, self.link, self.sinks, self.settings = source, link, sinks, settings
         self.live, self.pacing = source.info.live, pacing
         self.lossless = pacing is Pacing.FRAMELOCKED
         self.fastest, self.tap, self.after_step, self.clock = 1.0 / max_fps, tap, after_step, clock
+        self.regions = regions
         self.stats = Stats() if link else Stats(server=OFF)
         self._spec: ModelSpec | None = None
         self._windower: Windower | None = None
@@ -317,7 +320,7 @@ class Session:
                 due = 0.0
                 if self.live and frame.t_capture_ns >= self._renewed:
                     due, self._presentation = present_at(self._presentation, frame.t_capture_ns / 1e9, self.clock())
-                self._display.append((due, Shown(frame, photo)))
+                self._display.append((due, Shown(frame, self.regions.compose(frame, photo))))
 
     def _present(self) -> None:
         limit = DISPLAY_WINDOWS * self._spec.length if self._spec else 0

@@ -12,21 +12,24 @@ from capture.screen import ScreenSource, parse_region, window_region
 from capture.session import SessionSource
 from capture.source import FrameSource, Pacing
 from capture.video import VideoSource
-from realmaster.config import Live, Play
+from realmaster.config import Live, Look, Play
 from realmaster.errors import UserError
 
 GAMES = {"demo": "engine_plugins.demo_game", "vizdoom": "engine_plugins.vizdoom_game"}
-USED = frozenset({Kind.COLOR})
-"""Buffers that rendering needs; unless they are recorded, the rest stays in the ring."""
+
+
+def used(look: Look) -> frozenset[Kind]:
+    """Buffers that rendering needs; unless they are recorded, the rest stays in the ring."""
+    return frozenset({Kind.COLOR, Kind.OBJECT_ID} if look.keep or look.only else {Kind.COLOR})
 
 
 def open_source(settings: Live | Play, start: Callable[[str, list[str]], None]) -> FrameSource:
     """A live source; `start(name, arguments)` starts a game's process."""
     if isinstance(settings, Play):
-        return RealTimeSource(SessionSource(settings.session, settings.start, settings.stop, USED))
+        return RealTimeSource(SessionSource(settings.session, settings.start, settings.stop, used(settings.look)))
     match settings.source:
         case "engine":
-            return _engine(settings, USED | {Kind[name.upper()] for name in settings.buffers}, start)
+            return _engine(settings, used(settings.look) | {Kind[name.upper()] for name in settings.buffers}, start)
         case "screen":
             region = window_region(settings.window) if settings.window else (
                 parse_region(settings.region) if settings.region else None)

@@ -69,16 +69,28 @@ class Backbone:
             raise UserError(f"{self.folder.name} lets the timestep into its text, so a reference is never the same "
                             "from step to step: it can be run in attention mode full alone")
 
+    def place(self, device: str, low_memory: bool = False) -> None:
+        """Moves the weights to `device`; with `low_memory` each layer only while it works, and frames in tiles."""
+        self.video.vae.to(device)
+        if low_memory:
+            self.video.vae.enable_tiling()
+        for expert in self.experts:
+            if low_memory:
+                expert.model.enable_group_offload(torch.device(device), offload_type="block_level",
+                                                  num_blocks_per_group=1)
+            else:
+                expert.model.to(device)
+
     @property
     def parameters(self) -> int:
         """Numbers in all transformers."""
         return sum(p.numel() for expert in self.experts for p in expert.model.parameters())
 
 
-def load_backbone(folder: Path, dtype: torch.dtype, device: str) -> Backbone:
-    """Loads transformers and autoencoder, ready to run. Raises `UserError` saying what is wrong with the folder."""
+def load_backbone(folder: Path, dtype: torch.dtype) -> Backbone:
+    """Loads transformers and autoencoder into main memory. Raises `UserError` saying what is wrong with the folder."""
     check_folder(folder)
-    video = LatentVideo(_ready(_open(_vae_class(folder), folder / "vae", dtype), device))
+    video = LatentVideo(_open(_vae_class(folder), folder / "vae", dtype))
     parts = [part for part in ("transformer", "transformer_2") if (folder / part).is_dir()]
     index = read_json(folder / "model_index.json") if (folder / "model_index.json").is_file() else {}
     boundary = index.get("boundary_ratio")
@@ -91,7 +103,6 @@ def load_backbone(folder: Path, dtype: torch.dtype, device: str) -> Backbone:
         if model.config.in_channels != video.channels:
             raise UserError(f"{folder}: the autoencoder makes latents of {video.channels} channels, {part} takes "
                             f"{model.config.in_channels}: they are of different models")
-        _ready(model, device)
         lowest = 1000.0 * float(boundary) if boundary is not None and len(parts) == 2 and not experts else 0.0
         experts.append(Expert(model, _tokens(family, model, video), lowest))
     return Backbone(folder, family, tuple(experts), video, _schedule(folder))
@@ -117,10 +128,6 @@ def _transformer(part: Path, dtype: torch.dtype) -> tuple[str, Any]:
     return family, _open(kind, part, dtype)
 
 
-def _ready(model: Any, device: str) -> Any:
-    return model.to(device).eval().requires_grad_(False)
-
-
 def _tokens(family: str, model: Any, video: LatentVideo) -> TokenTransformer:
     if family == "wan":
         return WanTokens(model)
@@ -129,9 +136,10 @@ def _tokens(family: str, model: Any, video: LatentVideo) -> TokenTransformer:
 
 def _open(kind: Any, part: Path, dtype: torch.dtype) -> Any:
     try:
-        return kind.from_pretrained(part, torch_dtype=dtype, local_files_only=True, use_safetensors=True)
+        model = kind.from_pretrained(part, torch_dtype=dtype, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise UserError(f"{part} does not load as {kind.__name__}: {error}") from error
+    return model.eval().requires_grad_(False)
 
 
 def _schedule(folder: Path) -> dict[str, Any]:

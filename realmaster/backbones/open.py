@@ -23,7 +23,7 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
     torch.set_num_threads(settings.threads)
     precision = settings.precision if settings.precision != "auto" else "bf16" if device == "cuda" else "fp32"
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    backbone = load_backbone(folder, dtype, device)
+    backbone = load_backbone(folder, dtype)
     tokens = _window_tokens(backbone, settings)
     paths = settings.lora or ((folder / LORA,) if (folder / LORA).is_file() else ())
     loras = [read_lora(path, backbone.family) for path in paths]
@@ -39,6 +39,7 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
     mode = attention or ("one_way" if settings.attention == "one_way" else "full")
     backbone.check_attention(mode)
     merge(backbone, loras)
+    backbone.place(device, settings.low_memory)
     prompt, negative = prompts_for(folder, backbone.family, (settings.prompt, ""), dtype)
     conditions = Conditions(mode, scale, prompt.to(device), negative.to(device), settings.guidance)
     return BackboneGraphs(backbone, conditions, backbone.shift(tokens), device)

@@ -57,7 +57,7 @@ def load_original(file: Path, dtype: torch.dtype) -> tuple[str, Any]:
     keep = tuple(model._keep_in_fp32_modules or ())
     for name, parameter in model.named_parameters():
         parameter.data = parameter.data.to(torch.float32 if any(word in name for word in keep) else dtype)
-    return family, model
+    return family, model.eval().requires_grad_(False)
 
 
 def _blocks(state: dict[str, Tensor], stem: str) -> int:

@@ -14,11 +14,12 @@ from bridge.client import BridgeClient
 from capture.paced import RealTimeSource
 from capture.source import Pacing
 from realmaster.commands.render import render_settings
-from realmaster.config import Live, Play, Record, as_toml
+from realmaster.config import Live, Play, Record, Serve, as_toml
 from realmaster.errors import UserError
 from realmaster.launch import Child
 from realmaster.preview.server import Controls, Preview
 from realmaster.recording import Recording
+from realmaster.regions import Regions
 from realmaster.session import Session, Sink
 from realmaster.sinks import JsonLog, StatusLine
 from realmaster.sources import open_source
@@ -54,7 +55,8 @@ def run(settings: Live | Play) -> int:
                              *([JsonLog(settings.log_json)] if settings.log_json else [])]
         session = Session(source, link, sinks, lambda: preview.settings, max_fps=settings.max_fps,
                           pacing=settings.pacing if isinstance(settings, Live) else Pacing.FREERUN,
-                          tap=recording.tap if recording else lambda _: None)
+                          tap=recording.tap if recording else lambda _: None,
+                          regions=Regions(settings.look.keep, settings.look.only))
         if recording is not None and isinstance(settings, Record):
             recording.start(settings.output)
         stats = session.run(_stopper(settings, stop, children, session, preview=preview, recording=recording))
@@ -102,7 +104,6 @@ def _link(settings: Live | Play, folder: Path, start: Callable[[str, list[str]],
     if settings.key or settings.server_key:
         raise UserError("--key and --server-key are for a --server on another machine")
     address = f"ipc://{folder}/server"
-    model = settings.model
-    start("server", ["realmaster", "serve", "--bind", address, "--model", model.model, "--backend", model.backend,
-                     "--threads", str(model.threads), "--overlap", str(model.overlap)])
+    (folder / "serve.toml").write_text(as_toml(Serve(bind=address, model=settings.model)))
+    start("server", ["realmaster", "serve", "--config", str(folder / "serve.toml")])
     return BridgeClient(address, "live")

@@ -10,7 +10,7 @@ import numpy as np
 
 from bridge.client import BridgeClient
 from bridge.protocol import RenderSettings
-from capture.frame import Frame, Kind
+from capture.frame import Frame
 from capture.session import SessionSource
 from capture.source import Pacing
 from capture.video import VideoSource
@@ -19,9 +19,11 @@ from realmaster.config import Look, Render, as_toml
 from realmaster.errors import UserError
 from realmaster.link import LocalLink
 from realmaster.outputs import Layout, Output, open_output
+from realmaster.regions import Regions
 from realmaster.resume import FILE, Progress, Saved, load, save
 from realmaster.session import Position, Session
 from realmaster.sinks import ProgressSink
+from realmaster.sources import used
 from realmaster.stitch import Piece
 
 SETTLE_FRAMES = 64
@@ -53,7 +55,8 @@ def _render(settings: Render, source: VideoSource | SessionSource, output: Outpu
     look = render_settings(settings.look)
     total = source.frames_hint
     session = Session(source, link, [output, ProgressSink(total, keeper.settled_frames)], lambda: look,
-                      pacing=Pacing.FRAMELOCKED, tap=keeper.first_frame, after_step=keeper.after_step)
+                      pacing=Pacing.FRAMELOCKED, tap=keeper.first_frame, after_step=keeper.after_step,
+                      regions=Regions(settings.look.keep, settings.look.only))
     if isinstance(link, LocalLink):
         keeper.attach(session, link, source)
     stats = session.run(stop=lambda: False, finish=output.finish)
@@ -75,7 +78,7 @@ def _tell(path: Path, part: Path) -> None:
 
 def _source(settings: Render) -> VideoSource | SessionSource:
     if settings.input.is_dir():
-        return SessionSource(settings.input, settings.start, settings.stop, frozenset({Kind.COLOR}))
+        return SessionSource(settings.input, settings.start, settings.stop, used(settings.look))
     if settings.start or settings.stop:
         raise UserError("--start and --stop are for recorded sessions; cut a video with ffmpeg -ss and -to")
     return VideoSource(settings.input)

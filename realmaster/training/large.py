@@ -147,7 +147,8 @@ def train_expert(run: Run, stage: Stage, expert: Expert, clips: Clips, settings:
 def train_large(settings: Train, folder: Path) -> None:
     """Trains the LoRAs that are missing of the model in `folder`, one for each expert."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    backbone = load_backbone(folder, torch.bfloat16 if device == "cuda" else torch.float32, device)
+    backbone = load_backbone(folder, torch.bfloat16 if device == "cuda" else torch.float32)
+    backbone.place(device)
     backbone.check_attention(settings.attention)
     run = Run(settings.checkpoint, settings.seed, settings.tensorboard)
     clips = encode_clips(settings, backbone, device)

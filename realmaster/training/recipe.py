@@ -59,5 +59,5 @@ PRESETS: dict[str, dict[StageName, Stage]] = {
     "smoke": {name: Stage(name, tuple(Phase(4, 2, (96, 128)) for _ in range(2)), 1e-3)
               for name in ("vae", "base", "lora", "few-step")},
     "short": _recipe(vae=1500, base=(500, 200), lora=(300, 200), few=600),
-    "tiny": _recipe(vae=1500, base=(500, 200), lora=(1000, 500), few=3000),
+    "tiny": _recipe(vae=1500, base=(500, 200), lora=(1000, 500), few=2500),
 }

@@ -29,7 +29,7 @@ RECIPE = {"attention": "full", "reference_downscale_factor": "1", "rank": "32", 
 def trained(request, tmp_path_factory) -> tuple[Path, Path, str]:
     """A model's folder, a LoRA for it that changes something, and the family."""
     folder = make(request.param, tmp_path_factory.mktemp("models") / request.param)
-    backbone = load_backbone(folder, torch.float32, "cpu")
+    backbone = load_backbone(folder, torch.float32)
     torch.manual_seed(1)
     model = backbone.experts[0].model
     for parameter in add_lora(model).values():
@@ -40,7 +40,7 @@ def trained(request, tmp_path_factory) -> tuple[Path, Path, str]:
 
 
 def merged(folder: Path, *paths: Path):
-    backbone = load_backbone(folder, torch.float32, "cpu")
+    backbone = load_backbone(folder, torch.float32)
     merge(backbone, [read_lora(path, backbone.family) for path in paths])
     return backbone
 

@@ -56,7 +56,7 @@ def original(name: str, folder: Path) -> tuple[Path, torch.nn.Module]:
 @pytest.mark.parametrize("name", ["wan21", "ltx"])
 def test_every_weight_finds_its_place(name, tmp_path):
     folder, model = original(name, tmp_path)
-    backbone = load_backbone(folder, torch.float32, "cpu")
+    backbone = load_backbone(folder, torch.float32)
     loaded = backbone.experts[0].model.state_dict()
     assert backbone.family == ("ltx" if name == "ltx" else "wan")
     assert loaded.keys() == model.state_dict().keys()
@@ -65,7 +65,7 @@ def test_every_weight_finds_its_place(name, tmp_path):
 
 def test_in_half_precision_what_must_stay_whole_does(tmp_path):
     folder, _ = original("wan21", tmp_path)
-    model = load_backbone(folder, torch.bfloat16, "cpu").experts[0].model
+    model = load_backbone(folder, torch.bfloat16).experts[0].model
     assert model.blocks[0].attn1.to_q.weight.dtype == torch.bfloat16
     assert model.scale_shift_table.dtype == model.blocks[0].norm2.weight.dtype == torch.float32
 
@@ -75,10 +75,10 @@ def test_what_is_neither_is_refused(tmp_path):
     file = folder / "transformer" / "model.safetensors"
     save_file({"weight": torch.zeros(2)}, file)
     with pytest.raises(UserError, match="no Wan or LTX-Video transformer"):
-        load_backbone(folder, torch.float32, "cpu")
+        load_backbone(folder, torch.float32)
     file.write_bytes(b"cut short")
     with pytest.raises(UserError, match="copy it again"):
-        load_backbone(folder, torch.float32, "cpu")
+        load_backbone(folder, torch.float32)
 
 
 def test_an_autoencoder_of_another_model_is_refused(tmp_path):
@@ -87,4 +87,4 @@ def test_an_autoencoder_of_another_model_is_refused(tmp_path):
     (folder / "vae").rename(folder / "old")
     (tmp_path / "five" / "vae").rename(folder / "vae")
     with pytest.raises(UserError, match=r"latents of 48 channels.*takes 16"):
-        load_backbone(folder, torch.float32, "cpu")
+        load_backbone(folder, torch.float32)

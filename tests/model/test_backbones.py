@@ -26,7 +26,7 @@ SIZE = (3, 4, 6)
 @pytest.fixture(scope="module", params=MODELS)
 def backbone(request, tmp_path_factory) -> Backbone:
     folder = make(request.param, tmp_path_factory.mktemp("models") / request.param)
-    return load_backbone(folder, torch.float32, "cpu")
+    return load_backbone(folder, torch.float32)
 
 
 def latents(backbone: Backbone, seed: int, size: tuple[int, int, int] = SIZE, batch: int = 2) -> Tensor:
@@ -179,7 +179,7 @@ def test_latents_are_normalised_as_the_pipelines_do_it(backbone):
 
 
 def test_two_experts_share_the_timesteps(tmp_path):
-    backbone = load_backbone(make("wan22-a14b", tmp_path), torch.float32, "cpu")
+    backbone = load_backbone(make("wan22-a14b", tmp_path), torch.float32)
     assert [expert.lowest for expert in backbone.experts] == [875.0, 0.0]
     assert backbone.shift(1000) == 3.0
 
@@ -189,7 +189,7 @@ def test_ltxs_schedule_shifts_with_the_sequence_as_diffusers_does_it(tmp_path):
     scheduler = FlowMatchEulerDiscreteScheduler(
         use_dynamic_shifting=True, base_image_seq_len=1024, max_image_seq_len=4096, base_shift=0.95, max_shift=2.05)
     scheduler.save_pretrained(folder / "scheduler")
-    shift = load_backbone(folder, torch.float32, "cpu").shift(2048)
+    shift = load_backbone(folder, torch.float32).shift(2048)
     scheduler.set_timesteps(sigmas=sigmas(4)[:-1], mu=0.95 + 1.1 / 3)
     assert torch.allclose(scheduler.sigmas, torch.tensor(sigmas(4, shift)), atol=1e-5)
 
@@ -207,7 +207,7 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path, harm, told):
     make("wan21", tmp_path)
     harm(tmp_path)
     with pytest.raises(UserError, match=told):
-        load_backbone(tmp_path, torch.float32, "cpu")
+        load_backbone(tmp_path, torch.float32)
 
 
 def test_a_missing_shard_is_named(tmp_path):
@@ -217,7 +217,7 @@ def test_a_missing_shard_is_named(tmp_path):
     index.write_text('{"weight_map": {"a": "part-1.safetensors", "b": "part-2.safetensors"}}')
     whole.rename(whole.with_name("part-1.safetensors"))
     with pytest.raises(UserError, match=r"lacks transformer/part-2\.safetensors\."):
-        load_backbone(tmp_path, torch.float32, "cpu")
+        load_backbone(tmp_path, torch.float32)
 
 
 def test_a_model_that_mixes_the_timestep_into_its_text_caches_nothing(tmp_path):
@@ -226,7 +226,7 @@ def test_a_model_that_mixes_the_timestep_into_its_text_caches_nothing(tmp_path):
     config = folder / "transformer" / "config.json"
     LTX2VideoTransformer3DModel.from_config(json.loads(config.read_text()) | {
         "cross_attn_mod": True, "audio_cross_attn_mod": True}).save_pretrained(folder / "transformer")
-    backbone = load_backbone(folder, torch.float32, "cpu")
+    backbone = load_backbone(folder, torch.float32)
     backbone.check_attention("full")
     with pytest.raises(UserError, match="attention mode full alone"):
         backbone.check_attention("one_way")

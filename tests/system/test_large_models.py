@@ -56,7 +56,7 @@ def test_train_then_render(name, pairs, tmp_path):
     shutil.rmtree(model / "text_encoder")  # the empty prompt is not cached yet, and this says so
     width, height, length, overlap = width_height_length_overlap
     flags = ("--model", model, "--lora", *loras, "--resolution", width, height, "--length", length, "--overlap",
-             overlap, "--steps", 2, "--threads", 1)
+             overlap, "--steps", 2, "--threads", 1, "--low-memory")
     clip = pairs / "clips" / json.loads((pairs / "clips.jsonl").read_text().splitlines()[0])["name"]
     refused = realmaster("render", clip, "-o", tmp_path / "out.mkv", *flags, cache=tmp_path)
     assert refused.returncode == 1 and "lacks text_encoder/config.json" in refused.stderr
