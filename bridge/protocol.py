@@ -1,4 +1,4 @@
-"""The wire protocol, version 2: this file is its specification.
+"""The wire protocol, version 3: this file is its specification.
 
 One ZeroMQ DEALER (client) talks to one ROUTER (server). Every message is a multipart:
 
@@ -23,14 +23,16 @@ sender's monotonic clock and are never compared across hosts. Versions must be e
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 HEADER_LIMIT = 64 * 1024
 """Bytes in a header, at most."""
 MAX_SIDE = 4096
+MAX_PROMPT = 1000
+"""Characters in a prompt, at most."""
 MAX_WINDOW_FRAMES = 129
 MAX_PART_BYTES = MAX_SIDE * MAX_SIDE * 3
 """One part of a message, at most; the sockets refuse longer ones before reading them."""
@@ -48,7 +50,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What a server renders, and in which windows.
 
     A window has `length` frames (on the model's temporal grid), of which `overlap` repeat the
-    previous window's last ones. Frames are `width` x `height` RGB.
+    previous window's last ones. Frames are `width` x `height` RGB. `prompts` says whether it reads prompts.
     """
 
     model: str
@@ -56,6 +58,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     height: int
     length: int
     overlap: int
+    prompts: bool = False
 
     @property
     def stride(self) -> int:
@@ -66,12 +69,14 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class RenderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What may change from window to window.
 
-    `strength` 0 is the game's frame, 1 the model's. `steps` is the number of denoising steps.
+    `strength` 0 is the game's frame, 1 the model's. `steps` is the number of denoising steps. `prompt` says what the
+    picture shows, to models that read it.
     """
 
     strength: float = 1.0
     steps: int = 1
     seed: int = 0
+    prompt: Annotated[str, msgspec.Meta(max_length=MAX_PROMPT)] = ""
 
 
 class Hello(_Wire, frozen=True):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bridge.protocol import ModelSpec
+import cv2
+import numpy as np
+
+from bridge.codec import Pixels
+from bridge.protocol import ModelSpec, RenderSettings, Window
 from bridge.server import Backend
 from realmaster.backbones.folder import is_large, resolve
 from realmaster.config import TINY, Model
 from realmaster.errors import UserError
-from realmaster.sampler import Graphs, WindowBackend
+from realmaster.sampler import Anchor, Graphs, WindowBackend
+from realmaster.windows import fit
 from trt_engines.ort import OrtGraphs
 
 
@@ -22,10 +27,13 @@ def open_backend(settings: Model) -> Backend:
 def _tiny(folder: Path, settings: Model) -> Backend:
     remedy = ("check out the repository again" if folder == TINY
               else f"export it with `realmaster export --checkpoint {folder}`")
+    if settings.anchor is not None:
+        raise UserError("--anchor needs a large model, whose LoRA was trained to go on from a first frame")
     onnx = OrtGraphs(folder / "onnx", settings.threads, remedy)
     manifest = onnx.manifest
     graphs = onnx if settings.backend == "onnx" else _torch_graphs(folder, settings.threads)
-    return _backend(graphs, manifest.model, (manifest.width, manifest.height), manifest.length, settings.overlap)
+    size = manifest.width, manifest.height
+    return WindowBackend(graphs, _spec(graphs, manifest.model, size, manifest.length, settings.overlap))
 
 
 def _torch_graphs(folder: Path, threads: int) -> Graphs:
@@ -42,12 +50,35 @@ def _large(folder: Path, settings: Model) -> Backend:
     except ImportError as error:
         raise UserError("a model in diffusers' layout needs torch: pip install -e '.[train]'") from error
     graphs = open_graphs(folder, settings)
-    return _backend(graphs, folder.name, settings.resolution, settings.length, settings.overlap)
+    anchor = None if settings.anchor is None else Anchor(_picture(settings.anchor, settings.resolution),
+                                                         graphs.encode_target)
+    spec = _spec(graphs, folder.name, settings.resolution, settings.length, settings.overlap)
+    backend = WindowBackend(graphs, spec, anchor)
+    if settings.compile:
+        _warm_up(backend)
+    return backend
 
 
-def _backend(graphs: Graphs, name: str, size: tuple[int, int], length: int, overlap: int) -> Backend:
+def _warm_up(backend: WindowBackend) -> None:
+    """Renders two black windows, the second going on from the first: what is compiled is so before anyone waits."""
+    spec, carry = backend.spec, None
+    frames = [np.zeros((spec.height, spec.width, 3), np.uint8)] * spec.length
+    for start in (0, spec.stride):
+        window = Window(sequence=0, segment=0, start=start, valid=spec.length, continues=start > 0, length=spec.length,
+                        width=spec.width, height=spec.height, settings=RenderSettings(steps=2))
+        carry = backend.render(window, frames, carry).carry
+
+
+def _picture(path: Path, size: tuple[int, int]) -> Pixels:
+    picture = cv2.imread(str(path))
+    if picture is None:
+        raise UserError(f"--anchor {path}: not a picture that can be read")
+    return fit(np.ascontiguousarray(picture[..., ::-1], np.uint8), *size)
+
+
+def _spec(graphs: Graphs, name: str, size: tuple[int, int], length: int, overlap: int) -> ModelSpec:
     step = graphs.temporal
     if overlap % step != 1 or not 1 <= overlap <= length // 2:
         raise UserError(f"--overlap {overlap}: a multiple of {step} plus 1, at most {length // 2}, for windows of "
                         f"{length}")
-    return WindowBackend(graphs, ModelSpec(model=name, width=size[0], height=size[1], length=length, overlap=overlap))
+    return ModelSpec(model=name, width=size[0], height=size[1], length=length, overlap=overlap, prompts=graphs.prompts)

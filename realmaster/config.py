@@ -14,6 +14,7 @@ from typing import Annotated, Literal, TypeVar, get_args
 import msgspec
 import tyro
 
+from bridge.protocol import MAX_PROMPT
 from capture.source import Pacing
 from realmaster.errors import UserError
 
@@ -42,16 +43,23 @@ class Model(Settings, frozen=True):
     """Width and height in pixels that a large model renders at."""
     length: int = 33
     """Frames in a window of a large model: a multiple of 4, or 8 for LTX, plus 1."""
-    lora: tuple[Path, ...] = ()
-    """LoRAs to merge into a large model; its folder's lora.safetensors if none is given."""
+    lora: tuple[str, ...] = ()
+    """LoRAs to merge into a large model, FILE or FILE:WEIGHT; its folder's lora.safetensors if none is given."""
     attention: Literal["auto", "full", "one_way"] = "auto"
     """How a LoRA that does not say so was trained; `auto` takes its word."""
-    prompt: str = ""
-    """What the picture shows, in words, for a large model."""
+    sigmas: tuple[float, ...] = ()
+    """Noise levels of a distilled model, from 1 down, one for each step; then `steps` says nothing."""
+    anchor: Path | None = None
+    """A photoreal picture of the first frame, for a large model: the video goes on from it, and every window from the
+    last one's picture."""
+    tiny_vae: Path | None = None
+    """TAEHV weights (.safetensors) to use in place of the model's own autoencoder: much faster, a little softer."""
     guidance: float = 1.0
     """Classifier-free guidance; 1 is off, and twice as fast."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of a large model's weights; auto is bf16 on a GPU."""
+    precision: Literal["auto", "fp32", "bf16", "int8", "fp8"] = "auto"
+    """Of a large model's weights; auto is bf16 on a GPU. int8 halves their memory; fp8 is faster too (RTX 40, H100)."""
+    compile: bool = False
+    """Compile a large model with torch.compile: minutes at the start, faster afterwards."""
     low_memory: bool = False
     """Keep a large model's weights in main memory, bring each layer to the GPU as it works, decode in tiles: slower."""
 
@@ -63,6 +71,8 @@ class Look(Settings, frozen=True):
     """0 shows the game's frame, 1 the model's."""
     steps: int = 1
     """Denoising steps: 1 is fastest and closest to the truth on average, more add detail."""
+    prompt: Annotated[str, msgspec.Meta(max_length=MAX_PROMPT)] = ""
+    """What the picture shows, in words, for a large model."""
     seed: int = 0
     """Seed of the noise; the same seed, windows and settings give the same frames."""
     keep: tuple[int, ...] = ()
@@ -206,6 +216,8 @@ class Render(Settings, frozen=True):
     """For a session: seconds to stop at; 0 is its end."""
     side_by_side: bool = False
     """Put the original on the left."""
+    workers: int = 1
+    """Render windows side by side on so many workers of Ray, one a GPU: see docs/MODELS.md."""
     server: str = ""
     """Render on this server instead of in this process; a render there cannot go on after a kill."""
     key: Path | None = None

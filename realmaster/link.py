@@ -46,6 +46,19 @@ class Link(Protocol):
         ...
 
 
+class Resumable(Link, Protocol):
+    """A link that can go on where one of an earlier run stood."""
+
+    @property
+    def carry(self) -> dict[str, NDArray[np.float32]]:
+        """What the last window handed on, as arrays."""
+        ...
+
+    def resume(self, segment: int, start: int, carry: dict[str, NDArray[np.float32]]) -> None:
+        """Stands as if the window before the one at `start` had just been rendered and handed `carry` on."""
+        ...
+
+
 class LocalLink:
     """A backend in this process, for offline work: renders when polled. Holds one window at most."""
 
@@ -91,11 +104,11 @@ class LocalLink:
 
     @property
     def carry(self) -> dict[str, NDArray[np.float32]]:
-        """What the last window handed on, as arrays."""
+        """See `Resumable.carry`."""
         return self.backend.pack(self._carry[1]) if self._carry else {}
 
     def resume(self, segment: int, start: int, carry: dict[str, NDArray[np.float32]]) -> None:
-        """Stands as if the window before the one at `start` had just been rendered and handed `carry` on."""
+        """See `Resumable.resume`."""
         self._carry = (segment, start), self.backend.unpack(carry)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,13 +25,26 @@ CARRY_WEIGHT = 0.5
 """Share of the previous chunk's latent where two chunks overlap; its influence halves with every chunk."""
 
 
+@dataclass(frozen=True)
+class Condition:
+    """What a window is made from: reference latents, prompt, and the first latent frame where that is known."""
+
+    reference: Any
+    prompt: str = ""
+    first: Any = None
+
+
 class Graphs(Protocol):
     """A model's functions. Latents are arrays of its own, f32, (1, C, L, h, w), with numpy's arithmetic."""
 
     temporal: int
     """Frames in a latent frame; the first latent of a window holds one frame (grid k * temporal + 1)."""
-    shift: float
-    """Of the noise schedule, see `sigmas`."""
+    prompts: bool
+    """Whether the model reads the prompt of a condition."""
+
+    def levels(self, steps: int) -> list[float]:
+        """Noise levels from 1 to 0 for so many steps, see `sigmas`."""
+        ...
 
     def encode(self, video: F32) -> Any:
         """(1, T, 3, H, W) in [-1, 1] to reference latents."""
@@ -41,12 +54,12 @@ class Graphs(Protocol):
         """Shape of the target's latents."""
         ...
 
-    def write(self, reference: Any) -> Any:
-        """What `read` needs of the reference; the same for all steps of a window."""
+    def write(self, condition: Condition) -> Any:
+        """What `read` needs of the condition; the same for all steps of a window."""
         ...
 
     def read(self, noisy: Any, timestep: float, cache: Any) -> Any:
-        """Velocity of `noisy` latents at `timestep` in [0, 1000]."""
+        """Velocity of `noisy` latents at `timestep` in [0, 1000]. What it says of a known first frame is not used."""
         ...
 
     def decode(self, latent: Any, video: F32) -> F32:
@@ -64,9 +77,21 @@ class Graphs(Protocol):
 
 @dataclass(frozen=True)
 class Carry:
-    """What a window hands to the one that continues it: its latents (1, C, L, h, w)."""
+    """What a window hands to the one that continues it: its latents (1, C, L, h, w), and that one's first picture."""
 
     latents: F32
+    picture: Pixels | None = None
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """Makes a video go on from a photoreal `picture` (H, W, 3) u8 of its first frame, and windows from each other.
+
+    `encode` takes a video (1, 1, 3, H, W) in [-1, 1] to latents of the target.
+    """
+
+    picture: Pixels
+    encode: Callable[[F32], Any]
 
 
 def noise(seed: int, segment: int, first: int, shape: tuple[int, ...]) -> F32:
@@ -80,64 +105,91 @@ def noise(seed: int, segment: int, first: int, shape: tuple[int, ...]) -> F32:
     return np.stack(parts, 1)[None]
 
 
-def sigmas(steps: int, shift: float = 1.0) -> list[float]:
+def sigmas(steps: int, shift: float = 1.0, terminal: float = 0.0) -> list[float]:
     """`steps` + 1 noise levels from 1 to 0: evenly spaced, then shifted towards noise.
 
     sigma' = shift sigma / (1 + (shift - 1) sigma) (Esser et al., "Scaling Rectified Flow Transformers", 2024). Not
-    diffusers' own few-step schedule, whose last step is all but wasted.
+    diffusers' own few-step schedule, whose last step is all but wasted. Where a model was trained with a `terminal`
+    above 0, the last level before 0 is stretched to it (LTX-Video's `rf.py`).
     """
-    even = [1 - i / steps for i in range(steps)] + [0.0]
-    return [shift * s / (1 + (shift - 1) * s) for s in even]
+    even = [1 - i / steps for i in range(steps)]
+    levels = [shift * s / (1 + (shift - 1) * s) for s in even]
+    if terminal and steps > 1:
+        levels = [1 - (1 - s) * (1 - terminal) / (1 - levels[-1]) for s in levels]
+    return [*levels, 0.0]
+
+
+def _signed(pixels: NDArray[np.uint8]) -> F32:
+    """Pictures (T, H, W, 3) u8 as a video (1, T, 3, H, W) in [-1, 1]."""
+    return pixels.astype(np.float32).transpose(0, 3, 1, 2)[None] / 127.5 - 1
 
 
 class WindowBackend:
     """Renders windows with a model. Implements `bridge.server.Backend`."""
 
-    def __init__(self, graphs: Graphs, spec: ModelSpec) -> None:
+    def __init__(self, graphs: Graphs, spec: ModelSpec, anchor: Anchor | None = None) -> None:
         if spec.stride % graphs.temporal or (spec.length - 1) % graphs.temporal:
             raise ValueError(f"a window of {spec.length} with overlap {spec.overlap} is off the "
                              f"{graphs.temporal}k+1 grid")
-        self.graphs, self.spec = graphs, spec
+        self.graphs, self.spec, self.anchor = graphs, spec, anchor
 
     def render(self, window: Window, frames: Sequence[Pixels], carry: object) -> Rendered:
         """See `Backend.render`. The same input gives the same output, bit for bit, on one machine."""
         marks = [time.perf_counter()]
         pixels = np.stack(frames)
-        video = pixels.astype(np.float32).transpose(0, 3, 1, 2)[None] / 127.5 - 1
-        reference = self.graphs.encode(video)
+        video = _signed(pixels)
+        before = carry if isinstance(carry, Carry) else None
+        condition = Condition(self.graphs.encode(video), window.settings.prompt, self._first(window, before))
         marks.append(time.perf_counter())
-        latents = self._denoise(window, reference, carry.latents if isinstance(carry, Carry) else None)
+        latents = self._denoise(window, condition, None if before is None else before.latents)
         marks.append(time.perf_counter())
         photo = np.clip((self.graphs.decode(latents, video)[0].transpose(0, 2, 3, 1) + 1) * 127.5, 0, 255)
+        picture = None if self.anchor is None else np.rint(photo[self.spec.stride]).astype(np.uint8)
         strength = float(np.clip(window.settings.strength, 0, 1))
         if strength < 1:
             photo = strength * photo + (1 - strength) * pixels
         out = np.rint(photo).astype(np.uint8)
         marks.append(time.perf_counter())
         stages = dict(zip(("encode", "denoise", "decode"), np.diff(marks) * 1e3, strict=True))
-        return Rendered(list(out), {k: float(v) for k, v in stages.items()}, Carry(self.graphs.lower(latents)))
+        return Rendered(list(out), {k: float(v) for k, v in stages.items()}, Carry(self.graphs.lower(latents), picture))
 
     def pack(self, carry: object) -> dict[str, F32]:
         """See `Backend.pack`."""
-        return {"latents": carry.latents} if isinstance(carry, Carry) else {}
+        if not isinstance(carry, Carry):
+            return {}
+        picture = {} if carry.picture is None else {"picture": carry.picture.astype(np.float32)}
+        return {"latents": carry.latents, **picture}
 
     def unpack(self, arrays: dict[str, F32]) -> object:
         """See `Backend.unpack`."""
-        return Carry(arrays["latents"]) if "latents" in arrays else None
+        if "latents" not in arrays:
+            return None
+        picture = arrays.get("picture")
+        return Carry(arrays["latents"], None if picture is None else picture.astype(np.uint8))
 
-    def _denoise(self, window: Window, reference: Any, before: F32 | None) -> Any:
-        graphs = self.graphs
-        first = window.start // graphs.temporal
-        x = graphs.lift(noise(window.settings.seed, window.segment, first, graphs.shape(reference)))
+    def _first(self, window: Window, before: Carry | None) -> Any:
+        """The first latent frame, where it is known."""
+        if self.anchor is None:
+            return None
+        opening = window.segment == window.start == 0
+        picture = self.anchor.picture if opening else None if before is None else before.picture
+        return None if picture is None else self.anchor.encode(_signed(picture[None]))
+
+    def _denoise(self, window: Window, condition: Condition, before: F32 | None) -> Any:
+        graphs, first = self.graphs, condition.first
+        place, shape = window.start // graphs.temporal, graphs.shape(condition.reference)
+        x = graphs.lift(noise(window.settings.seed, window.segment, place, shape))
         kept = None if before is None else graphs.lift(self._shared(before))
-        cache = graphs.write(reference)
+        cache = graphs.write(condition)
         clean = x
-        levels = sigmas(min(max(window.settings.steps, 1), MAX_STEPS), graphs.shift)
+        levels = graphs.levels(min(max(window.settings.steps, 1), MAX_STEPS))
         for sigma, following in itertools.pairwise(levels):
             clean = x - sigma * graphs.read(x, 1000 * sigma, cache)
             if kept is not None:
                 shared = kept.shape[2] + 1
                 clean[:, :, 1:shared] += CARRY_WEIGHT * (kept - clean[:, :, 1:shared])
+            if first is not None:
+                clean[:, :, :1] = first
             x = clean + following / sigma * (x - clean)
         return clean
 

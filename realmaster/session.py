@@ -104,6 +104,8 @@ class Session:
         self._sent_to: tuple[int, int] | None = None  # where the next window starts if it continues
         self._resume: tuple[Position, Sequence[Frame]] | None = None
         self._source_ended, self._greeted = False, link is None
+        self.settling = False
+        """Set to be given a `position`: just after a window, nothing more is read until none is on its way."""
 
     def position(self) -> Position | None:
         """Where a run could be taken up again: just after a window, with nothing on its way. Else None."""
@@ -170,7 +172,9 @@ class Session:
 
     def _can_take(self) -> bool:
         """Lossless: whether a frame has somewhere to go. Live, one need not wait for a server that was lost."""
-        return (self._spec is not None or (self.live and self._greeted)) and not self._waiting
+        between = self._windower is not None and self._windower.waiting == 0
+        wanted = not self._waiting and not (self.settling and between and self._sent)
+        return wanted and (self._spec is not None or (self.live and self._greeted))
 
     def _read(self, timeout: float) -> None:
         try:
@@ -270,9 +274,12 @@ class Session:
             self._give_up(window_places(self._sent.pop(reason.sequence)), "refused")
 
     def _begin(self, spec: ModelSpec) -> None:
+        if self.settings().prompt and not spec.prompts:
+            raise UserError(f"--prompt: {spec.model} reads no prompt; a large model does (see docs/MODELS.md)")
         self._greeted = True
         self._renew()
         self._spec, self.stats.model, self.stats.server = spec, spec.model, ""
+        self.stats.prompts = spec.prompts
         self._windower, self._stitcher = Windower(spec), Stitcher(spec.overlap)
         self._sent_to = None
         if self._resume is not None:

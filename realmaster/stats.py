@@ -44,6 +44,8 @@ class Stats:
     source: str = ""
     """The same on the game."""
     model: str = ""
+    prompts: bool = False
+    """Whether the model reads a prompt."""
     behind: float = 0.0
     """Seconds from capture to display of the last frame."""
     captured: float = 0.0
@@ -81,6 +83,7 @@ class Stats:
         return {"fps_in": round(self.rate_in.value(now), 1), "fps_out": round(self.rate_out.value(now), 1),
                 "behind": round(self.behind, 2), "dropped": dict(self.dropped), "read": self.read,
                 "shown": self.shown, "server": self.server, "source": self.source, "model": self.model,
+                "prompts": self.prompts,
                 "seam": None if self.seam is None else round(self.seam, 2),
                 "stage_ms": {k: round(v, 1) for k, v in self.stage_ms.items()},
                 "recording": asdict(self.recording) if self.recording else None}

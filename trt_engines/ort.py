@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from realmaster.sampler import Condition, sigmas
 from trt_engines.manifest import EngineError, Manifest, read_manifest
 
 F32 = NDArray[np.float32]
@@ -27,7 +28,7 @@ class OrtGraphs:
     Threads do not spin: beside a game on two cores, spinning costs a third of the frame rate.
     """
 
-    temporal, shift = 4, 1.0
+    temporal, prompts = 4, False
 
     def __init__(self, folder: Path, threads: int, remedy: str) -> None:
         self.manifest: Manifest = read_manifest(folder, remedy)
@@ -42,6 +43,10 @@ class OrtGraphs:
     def _run(self, name: str, **inputs: Any) -> F32:
         return self._sessions[name].run(None, inputs)[0]
 
+    def levels(self, steps: int) -> list[float]:
+        """Evenly spaced: the model was trained through them."""
+        return sigmas(steps)
+
     def encode(self, video: F32) -> F32:
         """(1, T, 3, H, W) in [-1, 1] to latents (1, C, L, h, w)."""
         return self._run("encode", video=video)
@@ -50,9 +55,9 @@ class OrtGraphs:
         """The target's latents have the reference's shape."""
         return reference.shape
 
-    def write(self, reference: F32) -> F32:
+    def write(self, condition: Condition) -> F32:
         """Reference latents to keys and values (layers, 2, 1, S, heads, size)."""
-        return self._run("write", reference=reference)
+        return self._run("write", reference=condition.reference)
 
     def read(self, noisy: F32, timestep: float, cache: F32) -> F32:
         """Velocity of `noisy` (1, C, L, h, w) at `timestep` in [0, 1000]."""

@@ -28,8 +28,9 @@ def check_part(part: Path) -> list[str]:
     """What is missing of a model's part, such as FOLDER/transformer."""
     files = list(part.glob("*.safetensors"))
     if not (part / "config.json").is_file():
-        # A transformer may come as a single file in its authors' own layout, which has none.
-        return [] if part.name.startswith("transformer") and len(files) == 1 else [f"{part.name}/config.json"]
+        # A transformer or autoencoder may come as a single file in its authors' own layout, which has none.
+        single = part.name.startswith(("transformer", "vae")) and len(files) == 1
+        return [] if single else [f"{part.name}/config.json"]
     indices = sorted(part.glob("*.safetensors.index.json"))
     if indices:
         shards = set(read_json(indices[0]).get("weight_map", {}).values())
@@ -50,8 +51,10 @@ def check_folder(folder: Path) -> None:
 
 def is_large(folder: Path) -> bool:
     """Whether `folder` is in diffusers' layout, rather than in tiny's (whose autoencoder is our own)."""
-    config = folder / "vae" / "config.json"
-    return (folder / "model_index.json").is_file() or (config.is_file() and "_class_name" in read_json(config))
+    vae, config = folder / "vae", folder / "vae" / "config.json"
+    if config.is_file():
+        return "_class_name" in read_json(config)
+    return (folder / "model_index.json").is_file() or any(vae.glob("*.safetensors"))
 
 
 def resolve(model: str) -> Path:

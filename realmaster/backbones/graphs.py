@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -12,73 +14,103 @@ from torch import Tensor
 from realmaster.backbones.in_context import Attention, Cache, InContext, Reference
 from realmaster.backbones.load import Backbone
 from realmaster.backbones.tokens import Prompt
+from realmaster.sampler import Condition, sigmas
 
 F32 = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Conditions:
-    """How a backbone is run: attention mode and reference scale as the LoRA was trained, text, guidance.
+MAX_PROMPTS = 16
+"""Prompts kept in memory, at most; the one used longest ago gives way."""
 
-    `guidance` is the classifier-free guidance scale; 1 leaves the pass without the prompt out.
+
+@dataclass(frozen=True)
+class Running:
+    """How a backbone is run: attention mode and reference scale as the LoRA was trained, guidance, noise levels.
+
+    `guidance` is the classifier-free guidance scale; 1 leaves the pass without the prompt out. `shift` and
+    `terminal` are the noise schedule's for windows of one size; `sigmas`, a distilled model's, stand in its place.
     """
 
     attention: Attention
     scale: int
-    prompt: Prompt
-    negative: Prompt | None
     guidance: float
+    shift: float = 1.0
+    terminal: float = 0.0
+    sigmas: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Written:
+    """A condition, made ready: caches by expert in mode `one_way`, the reference in mode `full`."""
+
+    reference: list[Cache] | Reference
+    prompt: Prompt
+    first: Tensor | None
 
 
 class BackboneGraphs:
     """Implements `realmaster.sampler.Graphs` for windows of one size."""
 
-    def __init__(self, backbone: Backbone, conditions: Conditions, shift: float, device: str) -> None:
-        self.backbone, self.conditions, self.shift, self.device = backbone, conditions, shift, device
+    prompts = True
+
+    def __init__(self, backbone: Backbone, running: Running, read_prompt: Callable[[str], Prompt], device: str) -> None:
+        self.backbone, self.running, self.device = backbone, running, device
+        self._read_prompt = lru_cache(MAX_PROMPTS)(read_prompt)
         self.contexts = [InContext(expert.tokens) for expert in backbone.experts]
         self.dtype = backbone.experts[0].model.dtype
         self.temporal = backbone.video.grid[0]
+
+    def levels(self, steps: int) -> list[float]:
+        """See `Graphs.levels`."""
+        r = self.running
+        return [*r.sigmas, 0.0] if r.sigmas else sigmas(steps, r.shift, r.terminal)
 
     @torch.no_grad()
     def encode(self, video: F32) -> Tensor:
         """(1, T, 3, H, W) in [-1, 1] to reference latents (1, C, L, h, w), smaller by the reference's scale."""
         frames = self.lift(video)
-        if (scale := self.conditions.scale) > 1:
+        if (scale := self.running.scale) > 1:
             frames = torch.nn.functional.avg_pool3d(frames, (1, scale, scale))
         return self.backbone.video.encode(frames)
+
+    @torch.no_grad()
+    def encode_target(self, video: F32) -> Tensor:
+        """(1, T, 3, H, W) in [-1, 1] to latents of the target."""
+        return self.backbone.video.encode(self.lift(video))
 
     def shape(self, reference: Tensor) -> tuple[int, ...]:
         """The target's (1, C, L, h, w) for a reference."""
         *front, height, width = reference.shape
-        return *front, height * self.conditions.scale, width * self.conditions.scale
+        return *front, height * self.running.scale, width * self.running.scale
 
     @torch.no_grad()
-    def write(self, reference: Tensor) -> list[Cache] | Reference:
-        """Keys and values for each expert in mode `one_way`; the reference itself in mode `full`."""
-        prompt = self._prompt()
-        batch = len(prompt.embeds)
-        clean = Reference(reference.to(self.dtype).expand(batch, -1, -1, -1, -1), self.conditions.scale)
-        if self.conditions.attention == "full":
-            return clean
-        return [context.write(clean, prompt) for context in self.contexts]
+    def write(self, condition: Condition) -> Written:
+        """See `Graphs.write`. A prompt that is new takes as long as loading the text encoder."""
+        prompt = self._prompt(condition.prompt)
+        latents = condition.reference.to(self.dtype).expand(len(prompt.embeds), -1, -1, -1, -1)
+        reference = Reference(latents, self.running.scale)
+        if self.running.attention == "full":
+            return Written(reference, prompt, condition.first)
+        return Written([context.write(reference, prompt) for context in self.contexts], prompt, condition.first)
 
     @torch.no_grad()
-    def read(self, noisy: Tensor, timestep: float, cache: list[Cache] | Reference) -> Tensor:
-        """Velocity f32 of `noisy` (1, C, L, h, w) at `timestep` in [0, 1000]."""
+    def read(self, noisy: Tensor, timestep: float, cache: Written) -> Tensor:
+        """Velocity f32 of `noisy` (1, C, L, h, w) at `timestep` in [0, 1000]; a known first frame has timestep 0."""
         at = next(i for i, expert in enumerate(self.backbone.experts) if timestep >= expert.lowest)
-        context, prompt = self.contexts[at], self._prompt()
+        context, prompt, reference = self.contexts[at], cache.prompt, cache.reference
         batch = len(prompt.embeds)
-        x = noisy.to(self.dtype).expand(batch, -1, -1, -1, -1)
         time = torch.full((batch,), timestep, device=self.device)
-        if isinstance(cache, Reference):
-            velocity = context.joint(x, time, prompt, [cache], "full")
-        else:
-            velocity = context.read(x, time, prompt, cache[at])
-        velocity = velocity.float()
+        if cache.first is not None:
+            noisy = torch.cat([cache.first, noisy[:, :, 1:]], 2)
+            time = time[:, None].repeat(1, noisy.shape[2])
+            time[:, 0] = 0
+        x = noisy.to(self.dtype).expand(batch, -1, -1, -1, -1)
+        velocity = (context.joint(x, time, prompt, [reference], "full") if isinstance(reference, Reference)
+                    else context.read(x, time, prompt, reference[at])).float()
         if batch == 1:
             return velocity
         with_text, without = velocity.chunk(2)
-        return without + self.conditions.guidance * (with_text - without)
+        return without + self.running.guidance * (with_text - without)
 
     @torch.no_grad()
     def decode(self, latent: Tensor, video: F32) -> F32:
@@ -93,9 +125,11 @@ class BackboneGraphs:
         """A tensor as an array."""
         return latent.float().cpu().numpy()
 
-    def _prompt(self) -> Prompt:
-        c = self.conditions
-        if c.negative is None or c.guidance == 1:
-            return c.prompt
-        masks = [text.mask for text in (c.prompt, c.negative) if text.mask is not None]
-        return Prompt(torch.cat([c.prompt.embeds, c.negative.embeds]), torch.cat(masks) if masks else None)
+    def _prompt(self, text: str) -> Prompt:
+        """The embeddings of `text`; with guidance, those of nothing below them."""
+        prompt = self._read_prompt(text).to(self.device)
+        if self.running.guidance == 1:
+            return prompt
+        both = prompt, self._read_prompt("").to(self.device)
+        masks = [p.mask for p in both if p.mask is not None]
+        return Prompt(torch.cat([p.embeds for p in both]), torch.cat(masks) if masks else None)

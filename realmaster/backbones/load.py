@@ -18,9 +18,10 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from realmaster.backbones.folder import check_folder, read_json
 from realmaster.backbones.in_context import Attention
 from realmaster.backbones.ltx import LTX2Tokens, LTXTokens
-from realmaster.backbones.original import load_original, original_file
+from realmaster.backbones.original import load_original, load_original_vae, original_file
+from realmaster.backbones.tiny_video import TinyVideo
 from realmaster.backbones.tokens import TokenTransformer
-from realmaster.backbones.video import LatentVideo
+from realmaster.backbones.video import Autoencoder, LatentVideo
 from realmaster.backbones.wan import WanTokens
 from realmaster.errors import UserError
 
@@ -47,7 +48,7 @@ class Backbone:
     folder: Path
     family: str
     experts: tuple[Expert, ...]
-    video: LatentVideo
+    video: Autoencoder
     schedule: dict[str, Any]
     """The configuration of its scheduler."""
 
@@ -73,7 +74,7 @@ class Backbone:
         """Moves the weights to `device`; with `low_memory` each layer only while it works, and frames in tiles."""
         self.video.vae.to(device)
         if low_memory:
-            self.video.vae.enable_tiling()
+            self.video.tile()
         for expert in self.experts:
             if low_memory:
                 expert.model.enable_group_offload(torch.device(device), offload_type="block_level",
@@ -87,10 +88,17 @@ class Backbone:
         return sum(p.numel() for expert in self.experts for p in expert.model.parameters())
 
 
-def load_backbone(folder: Path, dtype: torch.dtype) -> Backbone:
-    """Loads transformers and autoencoder into main memory. Raises `UserError` saying what is wrong with the folder."""
+def load_backbone(folder: Path, dtype: torch.dtype, tiny_vae: Path | None = None) -> Backbone:
+    """Loads transformers and autoencoder, or `tiny_vae` in its place, into main memory.
+
+    Raises `UserError` saying what is wrong with the folder.
+    """
     check_folder(folder)
-    video = LatentVideo(_open(_vae_class(folder), folder / "vae", dtype))
+    own = LatentVideo(_vae(folder / "vae", dtype))
+    video = own if tiny_vae is None else TinyVideo(tiny_vae, dtype)
+    if video.grid != own.grid:
+        raise UserError(f"--tiny-vae {tiny_vae} is for another model: {video.grid} frames and pixels a latent, this "
+                        f"one has {own.grid}")
     parts = [part for part in ("transformer", "transformer_2") if (folder / part).is_dir()]
     index = read_json(folder / "model_index.json") if (folder / "model_index.json").is_file() else {}
     boundary = index.get("boundary_ratio")
@@ -108,12 +116,15 @@ def load_backbone(folder: Path, dtype: torch.dtype) -> Backbone:
     return Backbone(folder, family, tuple(experts), video, _schedule(folder))
 
 
-def _vae_class(folder: Path) -> Any:
-    name = read_json(folder / "vae" / "config.json").get("_class_name", "")
+def _vae(part: Path, dtype: torch.dtype) -> Any:
+    single = original_file(part)
+    if single is not None:
+        return load_original_vae(single, dtype)
+    name = read_json(part / "config.json").get("_class_name", "")
     kinds = {kind.__name__: kind for _, _, kind in TRANSFORMERS.values()}
     if name not in kinds:
-        raise UserError(f"{folder}/vae is a {name or 'model without a class name'}; known are {', '.join(kinds)}")
-    return kinds[name]
+        raise UserError(f"{part} is a {name or 'model without a class name'}; known are {', '.join(kinds)}")
+    return _open(kinds[name], part, dtype)
 
 
 def _transformer(part: Path, dtype: torch.dtype) -> tuple[str, Any]:
@@ -128,7 +139,7 @@ def _transformer(part: Path, dtype: torch.dtype) -> tuple[str, Any]:
     return family, _open(kind, part, dtype)
 
 
-def _tokens(family: str, model: Any, video: LatentVideo) -> TokenTransformer:
+def _tokens(family: str, model: Any, video: Autoencoder) -> TokenTransformer:
     if family == "wan":
         return WanTokens(model)
     return LTX2Tokens(model) if family == "ltx2" else LTXTokens(model, video.grid)

@@ -38,11 +38,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Lora:
-    """A LoRA file, read: weights by module name, without prefix."""
+    """A LoRA file, read: weights by module name, without prefix; `weight` is how much of it is added."""
 
     path: Path
     weights: dict[str, Tensor]
     recipe: Recipe
+    weight: float = 1.0
 
 
 def read_lora(path: Path, family: str) -> Lora:
@@ -131,5 +132,6 @@ def _merge(model: Any, lora: Lora) -> None:
         model.load_lora_adapter(weights, prefix=None, adapter_name="lora")
     except (RuntimeError, ValueError) as error:
         raise UserError(f"{lora.path} does not fit this model: {str(error).splitlines()[0]}") from error
-    model.fuse_lora(lora_scale=1.0 if lora.recipe.alpha is None else lora.recipe.alpha, adapter_names=["lora"])
+    scale = lora.weight * (1.0 if lora.recipe.alpha is None else lora.recipe.alpha)
+    model.fuse_lora(lora_scale=scale, adapter_names=["lora"])
     model.unload_lora()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from realmaster.backbones.graphs import BackboneGraphs, Conditions
+from realmaster.backbones.graphs import BackboneGraphs, Running
 from realmaster.backbones.load import Backbone, load_backbone
-from realmaster.backbones.lora import agree, merge, read_lora
+from realmaster.backbones.lora import Lora, agree, merge, read_lora
+from realmaster.backbones.quantise import quantise
 from realmaster.backbones.text import prompts_for
+from realmaster.backbones.tokens import Prompt
 from realmaster.config import Model
 from realmaster.errors import UserError
 
@@ -18,15 +24,17 @@ LORA = "lora.safetensors"
 
 
 def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
-    """Loads the model in `folder` with its LoRAs and prompt. Raises `UserError` saying what is wrong."""
+    """Loads the model in `folder` with its LoRAs. Raises `UserError` saying what is wrong."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.set_num_threads(settings.threads)
     precision = settings.precision if settings.precision != "auto" else "bf16" if device == "cuda" else "fp32"
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    backbone = load_backbone(folder, dtype)
+    small = precision in {"int8", "fp8"}
+    if small and settings.low_memory:
+        raise UserError(f"--precision {precision} and --low-memory do not go together: take one of them")
+    dtype = torch.float32 if precision == "fp32" else torch.bfloat16
+    backbone = load_backbone(folder, dtype, settings.tiny_vae)
     tokens = _window_tokens(backbone, settings)
-    paths = settings.lora or ((folder / LORA,) if (folder / LORA).is_file() else ())
-    loras = [read_lora(path, backbone.family) for path in paths]
+    loras = _loras(folder, backbone.family, settings.lora)
     attention, scale = agree(loras)
     if attention is None and settings.attention == "auto":
         raise UserError(f"{folder.name} needs an in-context LoRA, which reads the game's window: train one with "
@@ -40,9 +48,39 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
     backbone.check_attention(mode)
     merge(backbone, loras)
     backbone.place(device, settings.low_memory)
-    prompt, negative = prompts_for(folder, backbone.family, (settings.prompt, ""), dtype)
-    conditions = Conditions(mode, scale, prompt.to(device), negative.to(device), settings.guidance)
-    return BackboneGraphs(backbone, conditions, backbone.shift(tokens), device)
+    if small:
+        quantise(backbone, precision)
+    if settings.compile:
+        for expert in backbone.experts:
+            expert.model.compile_repeated_blocks(fullgraph=True)
+
+    def read_prompt(text: str) -> Prompt:
+        return prompts_for(folder, backbone.family, (text,), dtype)[0]
+
+    read_prompt("")  # says now, not at the first window, if there is no text encoder
+    running = Running(mode, scale, settings.guidance, backbone.shift(tokens),
+                      float(backbone.schedule.get("shift_terminal") or 0), _levels(settings.sigmas))
+    return BackboneGraphs(backbone, running, read_prompt, device)
+
+
+def _loras(folder: Path, family: str, given: Sequence[str]) -> list[Lora]:
+    """Reads FILE or FILE:WEIGHT, or the folder's own."""
+    if not given:
+        return [read_lora(folder / LORA, family)] if (folder / LORA).is_file() else []
+    loras: list[Lora] = []
+    for text in given:
+        path, _, weight = text.rpartition(":")
+        number = bool(path) and re.fullmatch(r"-?\d+(\.\d+)?", weight) is not None  # else a colon in the path
+        loras.append(replace(read_lora(Path(path), family), weight=float(weight)) if number
+                     else read_lora(Path(text), family))
+    return loras
+
+
+def _levels(sigmas: tuple[float, ...]) -> tuple[float, ...]:
+    """Raises `UserError` if they do not fall from 1."""
+    if sigmas and (sigmas[0] != 1 or any(a <= b for a, b in itertools.pairwise((*sigmas, 0.0)))):
+        raise UserError(f"--sigmas {' '.join(map(str, sigmas))}: noise levels fall from 1, all above 0")
+    return sigmas
 
 
 def _window_tokens(backbone: Backbone, settings: Model) -> int:

@@ -1,4 +1,4 @@
-"""Transformers in their original single-file layout: FOLDER/transformer/ANY.safetensors without a config.json.
+"""Weights in their original single-file layout: FOLDER/transformer/ANY.safetensors without a config.json, and vae/.
 
 That is how Wan's and LTX's authors and ComfyUI keep them. What diffusers' configuration would say is read from the
 shapes of the weights; the names are changed by diffusers' own converters.
@@ -14,7 +14,9 @@ import torch
 from diffusers.loaders.single_file_utils import (
     convert_ltx_transformer_checkpoint_to_diffusers,
     convert_wan_transformer_to_diffusers,
+    convert_wan_vae_to_diffusers,
 )
+from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from safetensors import SafetensorError
@@ -24,6 +26,7 @@ from torch import Tensor
 from realmaster.errors import UserError
 
 PREFIX = "model.diffusion_model."
+WAN_LATENTS = 16
 WAN_HEAD, LTX_HEADS = 128, 32
 """Wan's head size and LTX-Video's number of heads, which no weight shows; they are the same in all their sizes."""
 
@@ -36,10 +39,7 @@ def original_file(part: Path) -> Path | None:
 
 def load_original(file: Path, dtype: torch.dtype) -> tuple[str, Any]:
     """Family and transformer. Raises `UserError` if the file is neither Wan's nor LTX-Video's."""
-    try:
-        state = {key.removeprefix(PREFIX): value for key, value in load_file(file).items()}
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{file} is not a readable safetensors file: copy it again ({error})") from error
+    state = {key.removeprefix(PREFIX): value for key, value in _read(file).items()}
     if "head.modulation" in state:
         family, kind, config = "wan", WanTransformer3DModel, _wan_config(state)
         state = convert_wan_transformer_to_diffusers(state)
@@ -49,15 +49,38 @@ def load_original(file: Path, dtype: torch.dtype) -> tuple[str, Any]:
     else:
         raise UserError(f"{file} is no Wan or LTX-Video transformer in its authors' layout: for any other, use one "
                         "in diffusers' layout")
-    model = cast(Any, kind).from_config(config)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise UserError(f"{file} does not load as {kind.__name__}: {str(error).splitlines()[1].strip()}") from error
+    model = _fill(cast(Any, kind).from_config(config), state, file)
     keep = tuple(model._keep_in_fp32_modules or ())
     for name, parameter in model.named_parameters():
         parameter.data = parameter.data.to(torch.float32 if any(word in name for word in keep) else dtype)
     return family, model.eval().requires_grad_(False)
+
+
+def load_original_vae(file: Path, dtype: torch.dtype) -> AutoencoderKLWan:
+    """Wan2.1's autoencoder. Raises `UserError` if it is another: their latents' statistics are not in their files."""
+    state = _read(file)
+    last = state.get("conv2.weight", torch.empty(0))
+    if "encoder.downsamples.0.residual.0.gamma" not in state or len(last) != WAN_LATENTS:
+        raise UserError(f"{file} is not Wan2.1's autoencoder in its authors' layout: any other needs vae/config.json, "
+                        "as diffusers has it")
+    model = AutoencoderKLWan(base_dim=len(state["encoder.conv1.weight"]))
+    return _fill(model, convert_wan_vae_to_diffusers(state), file).to(dtype).eval().requires_grad_(False)
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{file} is not a readable safetensors file: copy it again ({error})") from error
+
+
+def _fill(model: Any, state: dict[str, Tensor], file: Path) -> Any:
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(f"{file} does not load as {type(model).__name__}: "
+                        f"{str(error).splitlines()[1].strip()}") from error
+    return model
 
 
 def _blocks(state: dict[str, Tensor], stem: str) -> int:

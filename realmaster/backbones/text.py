@@ -107,7 +107,7 @@ def _ltx(pipeline: Any, text: str) -> Prompt:
 def _ltx2(pipeline: Any, text: str) -> Prompt:
     embeds, mask, _, _ = pipeline.encode_prompt(text, do_classifier_free_guidance=False,
                                                 max_sequence_length=LTX2_TOKENS)
-    video, _, mask = pipeline.connectors(embeds, mask, padding_side=pipeline.tokenizer_padding_side)
+    video, _, mask = pipeline.connectors(embeds, mask, padding_side=pipeline.tokenizer.padding_side)
     return Prompt(video.float(), mask.float())
 
 

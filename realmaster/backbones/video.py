@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -11,7 +12,34 @@ DECODE_TIMESTEP, DECODE_NOISE = 0.05, 0.025
 """What LTX-Video's timestep-conditioned decoder is given (its model card)."""
 
 
-class LatentVideo:
+class Autoencoder(ABC):
+    """Frames to a model's normalised latents and back."""
+
+    vae: Any
+    """The module, for moving it and asking its type."""
+    channels: int
+    grid: tuple[int, int, int]
+    """Frames, rows and columns of pixels in a latent; the first latent of a window holds one frame."""
+
+    @abstractmethod
+    def encode(self, video: Tensor) -> Tensor:
+        """(B, T, 3, H, W) in [-1, 1], T on the grid, to latents (B, C, L, h, w) f32."""
+
+    @abstractmethod
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents (B, C, L, h, w) to (B, T, 3, H, W) f32 in [-1, 1]."""
+
+    @abstractmethod
+    def tile(self) -> None:
+        """From now on works in tiles where that saves memory."""
+
+    def size(self, length: int, height: int, width: int) -> tuple[int, int, int]:
+        """Latent frames, height and width of a window."""
+        t, h, w = self.grid
+        return (length - 1) // t + 1, height // h, width // w
+
+
+class LatentVideo(Autoencoder):
     """Wraps `AutoencoderKLWan`, `AutoencoderKLLTXVideo` or `AutoencoderKLLTX2Video`.
 
     Latents are normalised channel by channel with the statistics that come with the weights, as each family's own
@@ -34,13 +62,13 @@ class LatentVideo:
 
     @torch.no_grad()
     def encode(self, video: Tensor) -> Tensor:
-        """(B, T, 3, H, W) in [-1, 1], T on the grid, to latents (B, C, L, h, w) f32: the posterior's mode."""
+        """See `Autoencoder.encode`: the posterior's mode."""
         latents = self.vae.encode(video.transpose(1, 2).to(self.vae.dtype)).latent_dist.mode().float()
         return (latents - self._wide(self.mean, latents)) / self._wide(self.std, latents)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents (B, C, L, h, w) to (B, T, 3, H, W) f32 in [-1, 1]."""
+        """See `Autoencoder.decode`."""
         z = (latents * self._wide(self.std, latents) + self._wide(self.mean, latents)).to(self.vae.dtype)
         if not self.timed:
             return self.vae.decode(z, return_dict=False)[0].float().transpose(1, 2)
@@ -50,10 +78,9 @@ class LatentVideo:
         timestep = torch.full((len(z),), DECODE_TIMESTEP).to(z)
         return self.vae.decode(z, timestep, return_dict=False)[0].float().transpose(1, 2)
 
-    def size(self, length: int, height: int, width: int) -> tuple[int, int, int]:
-        """Latent frames, height and width of a window."""
-        t, h, w = self.grid
-        return (length - 1) // t + 1, height // h, width // w
+    def tile(self) -> None:
+        """See `Autoencoder.tile`."""
+        self.vae.enable_tiling()
 
     @staticmethod
     def _wide(statistic: Tensor, like: Tensor) -> Tensor:

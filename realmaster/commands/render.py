@@ -17,7 +17,7 @@ from capture.video import VideoSource
 from realmaster.backends import open_backend
 from realmaster.config import Look, Render, as_toml
 from realmaster.errors import UserError
-from realmaster.link import LocalLink
+from realmaster.link import LocalLink, Resumable
 from realmaster.outputs import Layout, Output, open_output
 from realmaster.regions import Regions
 from realmaster.resume import FILE, Progress, Saved, load, save
@@ -25,6 +25,7 @@ from realmaster.session import Position, Session
 from realmaster.sinks import ProgressSink
 from realmaster.sources import used
 from realmaster.stitch import Piece
+from realmaster.workers import RayLink
 
 SETTLE_FRAMES = 64
 """A killed render loses at most so many frames and a window."""
@@ -32,7 +33,7 @@ SETTLE_FRAMES = 64
 
 def render_settings(look: Look) -> RenderSettings:
     """The wire's form of `Look`."""
-    return RenderSettings(strength=look.strength, steps=look.steps, seed=look.seed)
+    return RenderSettings(strength=look.strength, steps=look.steps, seed=look.seed, prompt=look.prompt)
 
 
 def run(settings: Render) -> int:
@@ -49,15 +50,14 @@ def run(settings: Render) -> int:
 def _render(settings: Render, source: VideoSource | SessionSource, output: Output) -> int:
     signature = _signature(settings)
     saved = load(output.part, signature)
-    link = (BridgeClient(settings.server, "render", settings.key, settings.server_key) if settings.server
-            else LocalLink(open_backend(settings.model)))
+    link = _link(settings)
     keeper = _Keeper(output, signature, saved)
     look = render_settings(settings.look)
     total = source.frames_hint
     session = Session(source, link, [output, ProgressSink(total, keeper.settled_frames)], lambda: look,
                       pacing=Pacing.FRAMELOCKED, tap=keeper.first_frame, after_step=keeper.after_step,
                       regions=Regions(settings.look.keep, settings.look.only))
-    if isinstance(link, LocalLink):
+    if not isinstance(link, BridgeClient):
         keeper.attach(session, link, source)
     stats = session.run(stop=lambda: False, finish=output.finish)
     lost = sum(stats.dropped.values())
@@ -66,6 +66,14 @@ def _render(settings: Render, source: VideoSource | SessionSource, output: Outpu
         print(f"{lost} frames of {settings.input} are missing: they could not be decoded, or were lost in recording")
         return 3
     return 0
+
+
+def _link(settings: Render) -> BridgeClient | Resumable:
+    if settings.server:
+        return BridgeClient(settings.server, "render", settings.key, settings.server_key)
+    if settings.workers > 1:
+        return RayLink(settings.model, settings.workers)
+    return LocalLink(open_backend(settings.model))
 
 
 def _tell(path: Path, part: Path) -> None:
@@ -105,9 +113,9 @@ class _Keeper:
             self.settled, self.settled_frames, self.origin = p.settled, p.shown, p.origin_ns
             output.resume(p.shown, p.settled, p.origin_ns)
         self._session: Session | None = None
-        self._link: LocalLink | None = None
+        self._link: Resumable | None = None
 
-    def attach(self, session: Session, link: LocalLink, source: VideoSource | SessionSource) -> None:
+    def attach(self, session: Session, link: Resumable, source: VideoSource | SessionSource) -> None:
         """Keeps the progress of `session`, and sets all three to where `saved` stood."""
         self._session, self._link = session, link
         if self.saved is None:
@@ -133,9 +141,11 @@ class _Keeper:
         session, link = self._session, self._link
         if session is None or link is None or session.stats.shown - self.settled_frames < SETTLE_FRAMES:
             return
+        session.settling = True
         position = session.position()
         if position is None:
             return
+        session.settling = False
         self.output.settle()
         self.settled, self.settled_frames = self.settled + 1, session.stats.shown
         tail = np.stack(position.tail.frames) if position.tail else np.empty((0, 1, 1, 3), np.uint8)

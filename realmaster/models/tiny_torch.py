@@ -14,6 +14,7 @@ from realmaster.backbones.tokens import Prompt
 from realmaster.backbones.wan import WanTokens
 from realmaster.models.tiny import load_lora, load_transformer, null_prompt
 from realmaster.models.tiny_vae import TEMPORAL, TinyVAE
+from realmaster.sampler import Condition, sigmas
 
 F32 = NDArray[np.float32]
 
@@ -21,7 +22,7 @@ F32 = NDArray[np.float32]
 class TorchGraphs:
     """Base weights plus LoRA through peft. Implements `realmaster.sampler.Graphs`."""
 
-    temporal, shift = TEMPORAL, 1.0
+    temporal, prompts = TEMPORAL, False
 
     def __init__(self, checkpoint: Path, threads: int) -> None:
         torch.set_num_threads(threads)
@@ -30,6 +31,10 @@ class TorchGraphs:
         load_lora(transformer, checkpoint / "lora.safetensors")
         self.context = InContext(WanTokens(transformer))
         self.prompt = Prompt(null_prompt(1))
+
+    def levels(self, steps: int) -> list[float]:
+        """See `Graphs.levels`."""
+        return sigmas(steps)
 
     @torch.no_grad()
     def encode(self, video: F32) -> Tensor:
@@ -41,9 +46,9 @@ class TorchGraphs:
         return tuple(reference.shape)
 
     @torch.no_grad()
-    def write(self, reference: Tensor) -> Cache:
+    def write(self, condition: Condition) -> Cache:
         """See `Graphs.write`."""
-        return self.context.write(Reference(reference), self.prompt)
+        return self.context.write(Reference(condition.reference), self.prompt)
 
     @torch.no_grad()
     def read(self, noisy: Tensor, timestep: float, cache: Cache) -> Tensor:

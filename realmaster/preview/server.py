@@ -26,9 +26,10 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 from aiohttp import WSMsgType, web
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from bridge.protocol import RenderSettings
+from bridge.protocol import MAX_PROMPT, RenderSettings
 from capture.frame import Kind
 from capture.paced import RealTimeSource
 from realmaster.errors import UserError
@@ -43,6 +44,8 @@ JPEG_QUALITY = 88
 MAX_WIDTH = 1280
 """Game frames wider than this are scaled down for the page."""
 MAX_VIEWERS = 8
+MAX_SAID = 16384
+"""Bytes in what the page says at once, at most."""
 STATUS_SECONDS = 0.5
 
 
@@ -172,7 +175,7 @@ class Preview:
             raise web.HTTPForbidden(text="the preview talks to its own page only")
         if len(self._viewers) >= MAX_VIEWERS:
             raise web.HTTPServiceUnavailable(text=f"{MAX_VIEWERS} viewers are watching already")
-        socket = web.WebSocketResponse(max_msg_size=4096, heartbeat=5, compress=False)
+        socket = web.WebSocketResponse(max_msg_size=MAX_SAID, heartbeat=5, compress=False)
         await socket.prepare(request)
         self._viewers.add(socket)
         wanted = asyncio.Event()
@@ -197,7 +200,8 @@ class Preview:
         while True:
             if self._loop.time() - told > STATUS_SECONDS and self._status:
                 told = self._loop.time()
-                settings = {"strength": self.settings.strength, "steps": self.settings.steps}
+                settings = {"strength": self.settings.strength, "steps": self.settings.steps,
+                            "prompt": self.settings.prompt}
                 await socket.send_str(json.dumps({"status": self._status, "settings": settings,
                                                   "controls": self.controls.facts()}))
             if wanted.is_set() and self._latest is not None and self._latest[0] != sent:
@@ -230,10 +234,11 @@ class Preview:
         self.controls.obey(said)
         strength, steps = said.get("strength"), said.get("steps")
         if isinstance(strength, int | float) and 0 <= strength <= 1:
-            self.settings = RenderSettings(strength=float(strength), steps=self.settings.steps,
-                                           seed=self.settings.seed)
+            self.settings = replace(self.settings, strength=float(strength))
         if isinstance(steps, int) and not isinstance(steps, bool) and 1 <= steps <= 8:
-            self.settings = RenderSettings(strength=self.settings.strength, steps=steps, seed=self.settings.seed)
+            self.settings = replace(self.settings, steps=steps)
+        if isinstance(prompt := said.get("prompt"), str) and self._stats.prompts:
+            self.settings = replace(self.settings, prompt=prompt[:MAX_PROMPT])
 
     async def _shut_down(self) -> None:
         for socket in list(self._viewers):

@@ -7,33 +7,31 @@ timesteps shifted logit-normal with a tenth uniform.
     CHECKPOINT/latents.safetensors     every clip's latents, encoded once; they name the data and model they are of
     CHECKPOINT/lora.safetensors        the LoRA in diffusers' layout, its recipe in the metadata
     CHECKPOINT/comfyui/                the same in the layout that ComfyUI reads
+    CHECKPOINT/validation/             videos of the model so far, every 500 steps and at the end
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from peft import LoraConfig, get_peft_model_state_dict
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from realmaster.backbones.in_context import LORA_TARGETS, InContext, Reference
-from realmaster.backbones.load import Backbone, Expert, load_backbone
+from realmaster.backbones.load import Expert, load_backbone
 from realmaster.backbones.lora import comfyui_keys
-from realmaster.backbones.text import prompts_for
 from realmaster.backbones.tokens import Prompt
-from realmaster.errors import UserError
-from realmaster.pairs.dataset import Dataset
-from realmaster.training.data import to_tensor
+from realmaster.training.clips import Clips, encode_clips
 from realmaster.training.loop import Run, fit
 from realmaster.training.recipe import Phase, Stage
 from realmaster.training.settings import Train
+from realmaster.training.watch import Watch
 
 RANK, PEAK, STEPS, SMOKE_STEPS = 32, 2e-4, 3000, 8
 FIRST_FRAME, UNIFORM = 0.2, 0.1
@@ -52,54 +50,6 @@ def sample_timestep(batch: int, tokens: int, low: float, high: float) -> Tensor:
     return low + (high - low) * sigma
 
 
-@dataclass(frozen=True)
-class Clips:
-    """Latents (N, C, L, h, w) f16 of both halves of every pair, and each one's prompt."""
-
-    rendered: Tensor
-    photoreal: Tensor
-    prompts: list[Prompt]
-
-
-def _fitting(frames: np.ndarray, backbone: Backbone, scale: int) -> Tensor:
-    """(1, T, 3, H, W): as many frames and pixels as the model's grid takes, from the middle of the picture."""
-    time, spatial, _ = backbone.video.grid
-    step = spatial * max(backbone.experts[0].tokens.patch[1:]) * scale
-    count = (len(frames) - 1) // time * time + 1
-    height, width = (n // step * step for n in frames.shape[1:3])
-    if not height or not width:
-        raise UserError(f"the clips are {frames.shape[2]}x{frames.shape[1]}, this model needs {step}x{step} at least: "
-                        "render larger ones with `realmaster pairs render`")
-    top, left = (frames.shape[1] - height) // 2, (frames.shape[2] - width) // 2
-    return to_tensor(frames[None, :count, top:top + height, left:left + width])
-
-
-def encode_clips(settings: Train, backbone: Backbone, device: str) -> Clips:
-    """Every training clip through the autoencoder, once: kept on disk for the next run."""
-    dataset = Dataset(settings.data)
-    clips = dataset.split("train")
-    facts = f"{settings.reference_scale} {backbone.folder.resolve()} " + "".join(
-        digest for clip in clips for digest in clip.sha256.values())
-    key, path = hashlib.sha256(facts.encode()).hexdigest(), settings.checkpoint / "latents.safetensors"
-    prompts = prompts_for(backbone.folder, backbone.family, [clip.caption for clip in clips], torch.float32)
-    if path.exists():
-        with safe_open(path, "pt") as file:
-            if (file.metadata() or {}).get("of") == key:
-                return Clips(file.get_tensor("rendered"), file.get_tensor("photoreal"), prompts)
-    halves: dict[str, list[Tensor]] = {"rendered": [], "photoreal": []}
-    for clip in clips:
-        pair, scale = dataset.load(clip), settings.reference_scale
-        rendered = _fitting(pair.rendered, backbone, scale)
-        small = nn.functional.avg_pool3d(rendered, (1, scale, scale)) if scale > 1 else rendered
-        halves["rendered"].append(backbone.video.encode(small.to(device)).half().cpu())
-        photoreal = _fitting(pair.photoreal, backbone, scale).to(device)
-        halves["photoreal"].append(backbone.video.encode(photoreal).half().cpu())
-    latents = {name: torch.cat(parts) for name, parts in halves.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(latents, path, metadata={"of": key})
-    return Clips(latents["rendered"], latents["photoreal"], prompts)
-
-
 def add_lora(model: Any) -> dict[str, nn.Parameter]:
     """A fresh LoRA on `model`; returns its parameters by name. They are f32, whatever the model is."""
     targets = [name for name, module in model.named_modules()
@@ -114,7 +64,7 @@ def add_lora(model: Any) -> dict[str, nn.Parameter]:
 
 
 def train_expert(run: Run, stage: Stage, expert: Expert, clips: Clips, settings: Train, *,
-                 bounds: tuple[float, float]) -> None:
+                 bounds: tuple[float, float], watch: Callable[[int], object]) -> None:
     """Trains the LoRA of one expert, in place, on sigmas within `bounds`."""
     torch.manual_seed(run.seed)
     model, context = expert.model.train(), InContext(expert.tokens)
@@ -141,17 +91,20 @@ def train_expert(run: Run, stage: Stage, expert: Expert, clips: Clips, settings:
         error = (velocity.float() - (noise - clean)).square().mean((1, 3, 4))
         return (error * weight).sum() / weight.sum()
 
-    fit(run, stage, parameters, loss)
+    fit(run, stage, parameters, loss, watch)
 
 
 def train_large(settings: Train, folder: Path) -> None:
     """Trains the LoRAs that are missing of the model in `folder`, one for each expert."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    backbone = load_backbone(folder, torch.bfloat16 if device == "cuda" else torch.float32)
+    processes = PartialState(cpu=not torch.cuda.is_available())
+    device = str(processes.device)
+    backbone = load_backbone(folder, torch.bfloat16 if torch.cuda.is_available() else torch.float32)
     backbone.place(device)
     backbone.check_attention(settings.attention)
     run = Run(settings.checkpoint, settings.seed, settings.tensorboard)
-    clips = encode_clips(settings, backbone, device)
+    with processes.main_process_first():  # the others read what it wrote
+        clips = encode_clips(settings, backbone, device)
+    watch = Watch(settings, backbone, device)
     backbone.video.vae.to("cpu")
     steps = SMOKE_STEPS if settings.preset == "smoke" else STEPS
     upper = 1.0
@@ -163,15 +116,19 @@ def train_large(settings: Train, folder: Path) -> None:
             print(f"{path}: done before")
             continue
         stage = Stage(f"{part}-{settings.attention}", (Phase(steps, 1, (0, 0)),), PEAK)
-        train_expert(run, stage, expert, clips, settings, bounds=bounds)
+        train_expert(run, stage, expert, clips, settings, bounds=bounds,
+                     watch=lambda step, part=part: watch(f"{part}_{step:06d}"))
         recipe = {"attention": settings.attention, "reference_downscale_factor": str(settings.reference_scale),
                   "rank": str(RANK), "alpha": str(RANK), "base": folder.name, "family": backbone.family,
                   "steps": str(steps), "clips": str(len(clips.prompts)), "seed": str(settings.seed)}
         if len(backbone.experts) > 1:
             recipe["expert"] = part
-        save_lora(expert.model, path, backbone.family, recipe)
-        run.state_file(stage.name).unlink(missing_ok=True)
-        print(f"{path}: trained {steps} steps on {len(clips.prompts)} clips")
+        if processes.is_main_process:
+            watch(f"{part}_{steps:06d}")
+            save_lora(expert.model, path, backbone.family, recipe)
+            run.state_file(stage.name).unlink(missing_ok=True)
+            print(f"{path}: trained {steps} steps on {len(clips.prompts)} clips")
+        processes.wait_for_everyone()
 
 
 def save_lora(model: Any, path: Path, family: str, recipe: dict[str, str]) -> None:

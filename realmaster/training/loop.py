@@ -1,7 +1,8 @@
 """The training loop of every stage: AdamW, warm-up and cosine, an average of the weights, resume after a kill.
 
 Batches and noise of a step depend on the seed and the step's number alone, so a run that was killed
-goes on as if it had not been. Its state is a safetensors file; nothing is ever pickled.
+goes on as if it had not been. Its state is a safetensors file; nothing is ever pickled. Under `accelerate launch` each
+process has batches of its own, and the gradient is the mean of all; the first process keeps the state.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from realmaster.progress import Progress
 from realmaster.training.recipe import Phase, Stage
 
 SAVE_SECONDS = 120.0
+WATCH_STEPS = 500
 AVERAGE = 0.998
 """Decay of the moving average of the weights, which is what a stage leaves behind."""
 
@@ -95,12 +97,17 @@ class _State:
                 p.copy_(self.average[name])
 
 
-def fit(run: Run, stage: Stage, parameters: dict[str, nn.Parameter], loss: Loss) -> None:
-    """Trains `parameters` (by name) for the stage's steps; at the end they hold their moving average."""
+def fit(run: Run, stage: Stage, parameters: dict[str, nn.Parameter], loss: Loss,
+        watch: Callable[[int], object] = lambda _: None) -> None:
+    """Trains `parameters` (by name) for the stage's steps; at the end they hold their moving average.
+
+    `watch` is called after every `WATCH_STEPS` steps, by the first process.
+    """
     accelerator = Accelerator(mixed_precision="bf16", cpu=not torch.cuda.is_available())
     optimizer = torch.optim.AdamW(parameters.values(), lr=stage.peak, weight_decay=1e-4, betas=(0.9, 0.95))
     state = _State(run.state_file(stage.name), parameters, optimizer)
     first = state.load()
+    accelerator.wait_for_everyone()
     progress = Progress(stage.name, stage.steps, "steps", clock=time.monotonic, done=first)
     board = _board(run, stage.name)
     saved, running = time.monotonic(), 0.0
@@ -108,21 +115,30 @@ def fit(run: Run, stage: Stage, parameters: dict[str, nn.Parameter], loss: Loss)
         for group in optimizer.param_groups:
             fade = 0.5 + 0.5 * np.cos(np.pi * step / stage.steps)
             group["lr"] = stage.peak * (min(1, (step + 1) / 50) * fade + 0.01)
-        torch.manual_seed(run.seed * 1_000_003 + step)
+        torch.manual_seed(run.seed * 1_000_003 + step + 7_919 * accelerator.process_index)
         with accelerator.autocast():
-            value = loss(np.random.default_rng([run.seed, step]), stage.phase(step))
+            value = loss(np.random.default_rng([run.seed, step, accelerator.process_index]), stage.phase(step))
         optimizer.zero_grad()
         accelerator.backward(value)
+        if accelerator.num_processes > 1:
+            for p in parameters.values():
+                mine = torch.zeros_like(p) if p.grad is None else p.grad
+                p.grad = cast(Tensor, accelerator.reduce(mine, "mean"))
         nn.utils.clip_grad_norm_(parameters.values(), 1.0)
         optimizer.step()
         state.follow(step)
         running = 0.98 * running + 0.02 * value.item() if step > first else value.item()
+        if not accelerator.is_main_process:
+            continue
         board(step, running)
         progress.step(note=f"loss {running:.4f}")
         if time.monotonic() - saved > SAVE_SECONDS:
             state.save(step + 1)
             saved = time.monotonic()
-    progress.close()
+        if (step + 1) % WATCH_STEPS == 0:
+            watch(step + 1)
+    if accelerator.is_main_process:
+        progress.close()
     state.settle()
 
 

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable
 
 import torch
+from accelerate import PartialState
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
 from realmaster.backbones.folder import resolve
@@ -123,6 +124,8 @@ def train(settings: Train) -> None:
     if settings.model != "tiny":
         train_large(settings, resolve(settings.model))
         return
+    if PartialState(cpu=not torch.cuda.is_available()).num_processes > 1:
+        raise UserError("the tiny model is trained by one process: leave accelerate launch out")
     training = Training(settings)
     wanted = ORDER if settings.stage == "all" else (settings.stage,)
     for stage in wanted:

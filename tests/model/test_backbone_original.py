@@ -8,10 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan  # noqa: E402
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel  # noqa: E402
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
+from realmaster.backbones.folder import is_large  # noqa: E402
 from realmaster.backbones.load import load_backbone  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
 from tests.checkpoints import TEXT, make  # noqa: E402
@@ -61,6 +63,45 @@ def test_every_weight_finds_its_place(name, tmp_path):
     assert backbone.family == ("ltx" if name == "ltx" else "wan")
     assert loaded.keys() == model.state_dict().keys()
     assert all(torch.equal(loaded[key], value) for key, value in model.state_dict().items())
+
+
+WAN_VAE = (("norm_out", "head.0"), ("conv_out", "head.2"), ("mid_block.resnets.0", "middle.0"),
+           ("mid_block.resnets.1", "middle.2"), ("mid_block.attentions.0", "middle.1"), (".norm1", ".residual.0"),
+           (".conv1.w", ".residual.2.w"),
+           (".conv1.b", ".residual.2.b"), (".norm2", ".residual.3"), (".conv2.", ".residual.6."),
+           ("conv_shortcut", "shortcut"), ("down_blocks", "downsamples"))
+
+
+def wans_own_name(key: str) -> str:
+    """What Wan's authors call a weight of the autoencoder: blocks of the decoder counted through, four a stage."""
+    top = key.replace("post_quant_conv", "conv2").replace("quant_conv", "conv1")
+    if top != key:
+        return top
+    key = key.replace("conv_in.", "first.")
+    for ours, theirs in WAN_VAE:
+        key = key.replace(ours, theirs)
+    parts = key.replace("first.", "conv1.").split(".")
+    if "up_blocks" in parts:
+        stage, kind, number = parts[2:5]
+        parts[1:5] = ["upsamples", str(4 * int(stage) + (int(number) if kind == "resnets" else 3))]
+    return ".".join(parts)
+
+
+def test_wan21s_autoencoder_comes_as_one_file_too(tmp_path):
+    folder, _ = original("wan21", tmp_path)
+    for file in (folder / "vae").iterdir():
+        file.unlink()
+    model = AutoencoderKLWan(base_dim=8)
+    save_file({wans_own_name(k): v.contiguous() for k, v in model.state_dict().items()},
+              folder / "vae" / "Wan2.1_VAE.safetensors")
+    (folder / "model_index.json").unlink()
+    assert is_large(folder)
+    loaded = load_backbone(folder, torch.float32).video.vae.state_dict()
+    assert loaded.keys() == model.state_dict().keys()
+    assert all(torch.equal(loaded[key], value) for key, value in model.state_dict().items())
+    save_file({"weight": torch.zeros(2)}, folder / "vae" / "Wan2.1_VAE.safetensors")
+    with pytest.raises(UserError, match=r"needs vae/config\.json"):
+        load_backbone(folder, torch.float32)
 
 
 def test_in_half_precision_what_must_stay_whole_does(tmp_path):

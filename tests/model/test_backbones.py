@@ -192,7 +192,9 @@ def test_ltxs_schedule_shifts_with_the_sequence_as_diffusers_does_it(tmp_path):
     shift = load_backbone(folder, torch.float32).shift(2048)
     scheduler.set_timesteps(sigmas=sigmas(4)[:-1], mu=0.95 + 1.1 / 3)
     assert torch.allclose(scheduler.sigmas, torch.tensor(sigmas(4, shift)), atol=1e-5)
-
+    scheduler = FlowMatchEulerDiscreteScheduler.from_config(scheduler.config, shift_terminal=0.1)
+    scheduler.set_timesteps(sigmas=sigmas(4)[:-1], mu=0.95 + 1.1 / 3)
+    assert torch.allclose(scheduler.sigmas, torch.tensor(sigmas(4, shift, 0.1)), atol=1e-5)
 
 
 @pytest.mark.parametrize(("harm", "told"), [

@@ -47,7 +47,8 @@ def test_train_then_render(name, pairs, tmp_path):
                          tmp_path / "out", "--threads", 1, cache=tmp_path)
     assert trained.returncode == 0, trained.stderr
     loras = sorted((tmp_path / "out").glob("lora*.safetensors"))
-    assert len(loras) == (2 if name == "wan22-a14b" else 1)
+    videos = list((tmp_path / "out" / "validation").glob("*.mp4"))
+    assert len(loras) == len(videos) == (2 if name == "wan22-a14b" else 1)
     with safe_open(loras[0], "pt") as file:
         assert (file.metadata() or {})["attention"] == "one_way"
     again = realmaster("train", "--model", model, "--data", pairs, "--preset", "smoke", "--checkpoint",
@@ -64,6 +65,18 @@ def test_train_then_render(name, pairs, tmp_path):
     done = realmaster("render", clip, "-o", tmp_path / "out.mkv", *flags, cache=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "29 frames" in done.stdout
+
+
+def test_two_processes_train_one_lora(pairs, tmp_path):
+    model, out = make("wan21", tmp_path / "wan21"), tmp_path / "out"
+    done = subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m", "realmaster",
+         "train", "--model", str(model), "--data", str(pairs), "--preset", "smoke", "--checkpoint", str(out),
+         "--threads", "1"], capture_output=True, text=True, check=False,
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("trained 8 steps") == 1
+    assert (out / "lora.safetensors").is_file() and (out / "comfyui" / "lora.safetensors").is_file()
 
 
 def test_mistakes_are_told_before_anything_long_begins(pairs, tmp_path):

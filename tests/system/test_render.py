@@ -111,6 +111,21 @@ def test_a_killed_render_goes_on_without_a_seam(take, tmp_path, suffix):
         assert all((whole.with_suffix("") / n).read_bytes() == (cut.with_suffix("") / n).read_bytes() for n in names)
 
 
+@pytest.mark.slow
+def test_two_workers_render_every_frame_in_order_and_go_on_after_a_kill(take, tmp_path):
+    pytest.importorskip("ray", reason="needs pip install -e '.[workers]'")
+    alone, whole, cut = (tmp_path / f"{name}.mkv" for name in ("alone", "whole", "cut"))
+    assert render(str(take), "-o", str(alone)).returncode == 0
+    done = render(str(take), "-o", str(whole), "--workers", "2", "--threads", "1")
+    assert done.returncode == 0 and "150 frames" in done.stdout, done.stderr
+    one, two = frames_of(alone).astype(int), frames_of(whole).astype(int)
+    assert np.abs(one - two).mean() < 3, "windows that carry nothing on differ a little, and nothing is out of order"
+    kill_when_safe(str(take), "-o", str(cut), "--workers", "2", "--threads", "1", part=tmp_path / "cut.mkv.part")
+    done = render(str(take), "-o", str(cut), "--workers", "2", "--threads", "1")
+    assert done.returncode == 0 and "going on after" in done.stdout, done.stderr
+    assert np.array_equal(two, frames_of(cut).astype(int))
+
+
 def test_a_damaged_progress_file_is_told(take, tmp_path):
     part = tmp_path / "o.mkv.part"
     part.mkdir()

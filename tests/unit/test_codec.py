@@ -30,12 +30,12 @@ from bridge.protocol import (
 )
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-SPEC = ModelSpec(model="tiny", width=256, height=144, length=13, overlap=5)
+SPEC = ModelSpec(model="tiny", width=256, height=144, length=13, overlap=5, prompts=True)
 
 
 def window(length: int = 2, width: int = 3, height: int = 2) -> Window:
     return Window(sequence=5, segment=1, start=8, valid=length, continues=True, length=length, width=width,
-                  height=height, settings=RenderSettings(strength=0.5, steps=2, seed=3))
+                  height=height, settings=RenderSettings(strength=0.5, steps=2, seed=3, prompt="night"))
 
 
 def chunk() -> Chunk:
@@ -58,7 +58,7 @@ def test_messages_survive_the_round_trip_and_match_their_golden_bytes(name):
     back, received = decode(parts)
     assert back == message
     assert np.array_equal(received, frames)
-    assert b"".join(bytes(p) for p in parts) == (GOLDEN / f"wire_v2_{name}.bin").read_bytes()
+    assert b"".join(bytes(p) for p in parts) == (GOLDEN / f"wire_v3_{name}.bin").read_bytes()
 
 
 @pytest.mark.parametrize("name", [*CLIENT, *SERVER])
@@ -129,7 +129,7 @@ def test_frames_that_only_pad_are_not_sent():
 def write_golden() -> None:
     """Writes the golden bytes anew; only with a new protocol version."""
     for name, (message, frames) in {**CLIENT, **SERVER}.items():
-        (GOLDEN / f"wire_v2_{name}.bin").write_bytes(b"".join(bytes(p) for p in encode(message, frames)))
+        (GOLDEN / f"wire_v3_{name}.bin").write_bytes(b"".join(bytes(p) for p in encode(message, frames)))
 
 
 if __name__ == "__main__":

@@ -89,6 +89,8 @@ function showStatus({ status, settings, controls }) {
     setRange("strength", Math.round(settings.strength * 100), "%");
     setRange("steps", settings.steps, "");
   }
+  byId("prompter").hidden = !status.prompts;
+  if (document.activeElement !== byId("prompt")) byId("prompt").value = settings.prompt;
 }
 
 function setRange(id, value, unit) {
@@ -161,6 +163,7 @@ byId("steps").oninput = (event) => {
   setRange("steps", event.target.value, "");
   send({ steps: Number(event.target.value) });
 };
+byId("prompt").onchange = (event) => send({ prompt: event.target.value });
 byId("record").onclick = () => send({ record: true });
 byId("save").onclick = () => send({ save: true });
 byId("seek").oninput = (event) => {

@@ -1,0 +1,164 @@
+"""Large models as the product renders with them: prompt by window, anchors, noise levels, tiny autoencoders."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import save_file  # noqa: E402
+
+from bridge.protocol import RenderSettings, Window  # noqa: E402
+from realmaster.backbones.tiny_video import TAEHV, TinyVideo  # noqa: E402
+from realmaster.backends import open_backend  # noqa: E402
+from realmaster.config import Model  # noqa: E402
+from realmaster.errors import UserError  # noqa: E402
+from realmaster.sampler import Anchor, Carry, WindowBackend  # noqa: E402
+from tests.checkpoints import make  # noqa: E402
+
+torch.set_num_threads(1)
+WIDTH, HEIGHT, LENGTH, OVERLAP = 64, 48, 13, 5
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return make("wan21", tmp_path_factory.mktemp("models") / "wan21")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def backend(folder: Path, **settings: object) -> WindowBackend:
+    """Without a LoRA: how the reference is read is not the point here."""
+    opened = open_backend(Model(**{"model": str(folder), "attention": "full", "resolution": (WIDTH, HEIGHT),
+                                   "length": LENGTH, "overlap": OVERLAP, "threads": 1, **settings}))
+    assert isinstance(opened, WindowBackend)
+    return opened
+
+
+def window(start: int = 0, segment: int = 0, **settings: object) -> Window:
+    return Window(sequence=0, segment=segment, start=start, valid=LENGTH, continues=start > 0, length=LENGTH,
+                  width=WIDTH, height=HEIGHT, settings=RenderSettings(**settings))
+
+
+FRAMES = [np.random.default_rng(i).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8) for i in range(LENGTH)]
+
+
+def test_the_prompt_can_change_from_window_to_window(folder):
+    model = backend(folder)
+    assert model.spec.prompts
+    silent, night, again = (model.render(window(prompt=text), FRAMES, None).frames[3]
+                            for text in ("", "a street at night", ""))
+    assert not np.array_equal(silent, night) and np.array_equal(silent, again)
+
+
+def test_guidance_pulls_away_from_no_prompt(folder):
+    def latents(guidance: float, text: str) -> np.ndarray:
+        carry = backend(folder, guidance=guidance).render(window(prompt=text), FRAMES, None).carry
+        assert isinstance(carry, Carry)
+        return carry.latents
+
+    silent, plain, guided = latents(1, ""), latents(1, "night"), latents(3, "night")
+    assert np.allclose(guided, silent + 3 * (plain - silent), atol=1e-4)
+
+
+def test_a_video_goes_on_from_its_anchor_and_windows_from_each_other(folder, tmp_path):
+    cv2.imwrite(str(tmp_path / "first.png"), FRAMES[0][..., ::-1])
+    model = backend(folder, anchor=tmp_path / "first.png")
+    anchor = model.anchor
+    assert isinstance(anchor, Anchor) and np.array_equal(anchor.picture, FRAMES[0])
+
+    def first(picture: np.ndarray) -> np.ndarray:
+        video = picture.astype(np.float32).transpose(2, 0, 1)[None, None] / 127.5 - 1
+        return model.graphs.lower(anchor.encode(video))
+
+    opening = model.render(window(steps=2), FRAMES, None)
+    before = opening.carry
+    assert isinstance(before, Carry) and before.picture is not None
+    assert np.array_equal(before.latents[:, :, :1], first(FRAMES[0]))
+    stride = LENGTH - OVERLAP
+    assert np.array_equal(before.picture, opening.frames[stride])
+    handed_on = model.unpack(model.pack(before))
+    following = model.render(window(stride), FRAMES, handed_on).carry
+    assert isinstance(following, Carry)
+    assert np.array_equal(following.latents[:, :, :1], first(before.picture))
+    after_cut = model.render(window(segment=1), FRAMES, None).carry
+    assert isinstance(after_cut, Carry) and not np.array_equal(after_cut.latents[:, :, :1], first(FRAMES[0]))
+
+
+def test_a_distilled_models_noise_levels_stand_in_for_the_steps(folder):
+    model = backend(folder, sigmas=(1.0, 0.75, 0.25))
+    assert model.graphs.levels(1) == [1.0, 0.75, 0.25, 0.0]
+    with pytest.raises(UserError, match="fall from 1"):
+        backend(folder, sigmas=(1.0, 0.5, 0.7))
+
+
+def taehv(path: Path, *layout: object) -> Path:
+    """Random weights in the genuine layout."""
+    torch.manual_seed(0)
+    save_file(TAEHV(*layout).state_dict(), path)
+    return path
+
+
+def test_a_tiny_autoencoder_stands_in_for_the_models_own(folder, tmp_path):
+    path = taehv(tmp_path / "taew2_1.safetensors", 16, 1, (2, 2, 1), (1, 2, 2))
+    own, tiny = (backend(folder, **more).render(window(), FRAMES, None) for more in ({}, {"tiny_vae": path}))
+    assert len(tiny.frames) == LENGTH and tiny.frames[0].shape == (HEIGHT, WIDTH, 3)
+    assert not np.array_equal(own.frames[5], tiny.frames[5])
+
+
+@pytest.mark.parametrize(("layout", "grid"), [
+    ((16, 1, (2, 2, 1), (1, 2, 2)), (4, 8, 8)), ((48, 2, (2, 2, 1), (1, 2, 2)), (4, 16, 16)),
+    ((128, 4, (2, 2, 2), (2, 2, 2)), (8, 32, 32))])
+def test_tiny_autoencoders_are_known_by_their_shapes(tmp_path, layout, grid):
+    tiny = TinyVideo(taehv(tmp_path / "any.safetensors", *layout), torch.float32)
+    latents = layout[0]
+    assert (tiny.grid, tiny.channels) == (grid, latents)
+    length, side = grid[0] + 1, grid[1] * 2
+    video = torch.rand(1, length, 3, side, side) * 2 - 1
+    z = tiny.encode(video)
+    assert z.shape == (1, latents, 2, 2, 2) and tiny.decode(z).shape == video.shape
+
+
+def test_a_tiny_autoencoder_that_is_none_or_another_models_is_refused(folder, tmp_path):
+    with pytest.raises(UserError, match="is for another model"):
+        backend(folder, tiny_vae=taehv(tmp_path / "a.safetensors", 48, 2, (2, 2, 1), (1, 2, 2)))
+    (tmp_path / "b.safetensors").write_bytes(b"not weights")
+    with pytest.raises(UserError, match="holds no TAEHV weights"):
+        backend(folder, tiny_vae=tmp_path / "b.safetensors")
+
+
+def test_eight_bit_weights_change_little_and_need_torchao(folder, monkeypatch):
+    pytest.importorskip("torchao")
+    plain, small = (backend(folder, precision=precision) for precision in ("bf16", "int8"))
+    a, b = (np.stack(model.render(window(), FRAMES, None).frames).astype(int) for model in (plain, small))
+    assert 0 < np.abs(a - b).mean() < 2
+    with pytest.raises(UserError, match="do not go together"):
+        backend(folder, precision="int8", low_memory=True)
+    monkeypatch.setitem(sys.modules, "torchao", None)
+    with pytest.raises(UserError, match="pip install torchao"):
+        backend(folder, precision="int8")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
+def test_fp8_needs_a_gpu_that_multiplies_it(folder):
+    pytest.importorskip("torchao")
+    with pytest.raises(UserError, match=r"compute capability 8\.9"):
+        backend(folder, precision="fp8")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for a CPU needs g++")
+@pytest.mark.parametrize("attention", ["full", "one_way"])
+def test_a_compiled_model_gives_the_same_pictures(folder, attention):
+    frames = [np.stack(backend(folder, attention=attention, compile=compiled).render(window(steps=2), FRAMES, None)
+                       .frames).astype(int) for compiled in (False, True)]
+    assert np.abs(frames[0] - frames[1]).max() <= 1
