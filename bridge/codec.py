@@ -21,7 +21,8 @@ from bridge.protocol import (
 )
 
 Pixels = NDArray[np.uint8]
-"""One frame, RGB (height, width, 3) u8."""
+"""One frame, RGB (height, width, 3) u8; on its way to a model that reads guides these are below it, in the same array.
+"""
 Part = bytes | memoryview
 
 
@@ -38,12 +39,18 @@ def encode(message: ClientMessage | ServerMessage, frames: Sequence[Pixels] = ()
     """Parts to send; the first `valid` of `frames` go with a Window or a Chunk, uncopied."""
     parts: list[Part] = [_encode(message)]
     if isinstance(message, Window | Chunk):
-        shape = message.height, message.width, 3
+        shape = _shape(message)
         if len(frames) < message.valid or any(f.shape != shape or f.dtype != np.uint8 for f in frames):
             raise ValueError(f"a {type(message).__name__} of {message.valid} frames of {shape} u8 was given "
                              f"{[(f.shape, f.dtype.str) for f in frames]}")
         parts += [np.ascontiguousarray(f).data.cast("B") for f in frames[:message.valid]]
     return parts
+
+
+def _shape(message: Window | Chunk) -> tuple[int, int, int]:
+    """Of one buffer."""
+    pictures = 2 if isinstance(message, Window) and message.guides else 1
+    return pictures * message.height, message.width, 3
 
 
 def padded(frames: Sequence[Pixels], length: int) -> list[Pixels]:
@@ -83,8 +90,8 @@ def _frames(message: Window | Chunk, raw: Sequence[Part]) -> list[Pixels]:
         raise ProtocolError(f"a frame's side is 1 to {MAX_SIDE} pixels, not {message.width}x{message.height}")
     if not 0 < message.valid <= length or message.start < 0 or message.segment < 0 or message.sequence < 0:
         raise ProtocolError("valid, start, segment or sequence is out of range")
-    shape = message.height, message.width, 3
-    size = message.height * message.width * 3
+    shape = _shape(message)
+    size = shape[0] * shape[1] * shape[2]
     if size * length > MAX_MESSAGE_BYTES:
         raise ProtocolError(f"{length} frames of {shape} are more than {MAX_MESSAGE_BYTES} bytes")
     if len(raw) != message.valid or any(len(part) != size for part in raw):

@@ -50,7 +50,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What a server renders, and in which windows.
 
     A window has `length` frames (on the model's temporal grid), of which `overlap` repeat the
-    previous window's last ones. Frames are `width` x `height` RGB. `prompts` says whether it reads prompts.
+    previous window's last ones. Frames are `width` x `height` RGB. `prompts` says whether it reads prompts, `guides`
+    whether each frame must come with a second picture: the game's normals and depth, packed.
     """
 
     model: str
@@ -59,6 +60,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     length: int
     overlap: int
     prompts: bool = False
+    guides: bool = False
 
     @property
     def stride(self) -> int:
@@ -89,6 +91,7 @@ class Hello(_Wire, frozen=True):
 class Window(_Wire, frozen=True):
     """A window of `length` frames to render; each buffer is one RGB frame (height, width, 3) u8.
 
+    With `guides`, each is (2 height, width, 3): the frame, and its guides below it.
     `segment` rises at every cut; `start` is the first frame's place in its segment. Only the first
     `valid` frames are sent, the rest repeat the last one. `continues` says that the window before this one, one
     stride earlier in the same segment, was sent too.
@@ -103,6 +106,7 @@ class Window(_Wire, frozen=True):
     width: int
     height: int
     settings: RenderSettings
+    guides: bool = False
 
 
 class Ping(_Wire, frozen=True):

@@ -274,6 +274,8 @@ class BridgeServer:
         if (window.length, window.width, window.height) != (spec.length, spec.width, spec.height):
             return "shape", (f"{spec.model} takes windows of {spec.length} frames of {spec.width}x{spec.height}, "
                              f"not {window.length} of {window.width}x{window.height}")
+        if window.guides != spec.guides:
+            return "shape", f"{spec.model} takes windows with{'' if spec.guides else 'out'} guides"
         if session.in_flight >= CREDITS:
             return "busy", f"{CREDITS} windows are in flight already: wait for a chunk"
         try:

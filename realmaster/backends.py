@@ -62,10 +62,11 @@ def _large(folder: Path, settings: Model) -> Backend:
 def _warm_up(backend: WindowBackend) -> None:
     """Renders two black windows, the second going on from the first: what is compiled is so before anyone waits."""
     spec, carry = backend.spec, None
-    frames = [np.zeros((spec.height, spec.width, 3), np.uint8)] * spec.length
+    frames = [np.zeros(((1 + spec.guides) * spec.height, spec.width, 3), np.uint8)] * spec.length
     for start in (0, spec.stride):
         window = Window(sequence=0, segment=0, start=start, valid=spec.length, continues=start > 0, length=spec.length,
-                        width=spec.width, height=spec.height, settings=RenderSettings(steps=2))
+                        width=spec.width, height=spec.height, guides=spec.guides,
+                        settings=RenderSettings(steps=2))
         carry = backend.render(window, frames, carry).carry
 
 
@@ -81,4 +82,5 @@ def _spec(graphs: Graphs, name: str, size: tuple[int, int], length: int, overlap
     if overlap % step != 1 or not 1 <= overlap <= length // 2:
         raise UserError(f"--overlap {overlap}: a multiple of {step} plus 1, at most {length // 2}, for windows of "
                         f"{length}")
-    return ModelSpec(model=name, width=size[0], height=size[1], length=length, overlap=overlap, prompts=graphs.prompts)
+    return ModelSpec(model=name, width=size[0], height=size[1], length=length, overlap=overlap, prompts=graphs.prompts,
+                     guides=graphs.guides)

@@ -73,6 +73,8 @@ class Look(Settings, frozen=True):
     """Denoising steps: 1 is fastest and closest to the truth on average, more add detail."""
     prompt: Annotated[str, msgspec.Meta(max_length=MAX_PROMPT)] = ""
     """What the picture shows, in words, for a large model."""
+    guides: bool = False
+    """Read the game's normals and depth too, for a large model that was trained with `--guides`."""
     seed: int = 0
     """Seed of the noise; the same seed, windows and settings give the same frames."""
     keep: tuple[int, ...] = ()

@@ -27,9 +27,12 @@ CARRY_WEIGHT = 0.5
 
 @dataclass(frozen=True)
 class Condition:
-    """What a window is made from: reference latents, prompt, and the first latent frame where that is known."""
+    """What a window is made from: latents of the game's frames and, for models that read them, of its guides; the
+    prompt; and the first latent frame where that is known.
+    """
 
     reference: Any
+    guides: Any = None
     prompt: str = ""
     first: Any = None
 
@@ -41,6 +44,8 @@ class Graphs(Protocol):
     """Frames in a latent frame; the first latent of a window holds one frame (grid k * temporal + 1)."""
     prompts: bool
     """Whether the model reads the prompt of a condition."""
+    guides: bool
+    """Whether the model reads the guides of a condition."""
 
     def levels(self, steps: int) -> list[float]:
         """Noise levels from 1 to 0 for so many steps, see `sigmas`."""
@@ -137,9 +142,11 @@ class WindowBackend:
         """See `Backend.render`. The same input gives the same output, bit for bit, on one machine."""
         marks = [time.perf_counter()]
         pixels = np.stack(frames)
+        pixels, guides = pixels[:, :self.spec.height], pixels[:, self.spec.height:]
         video = _signed(pixels)
         before = carry if isinstance(carry, Carry) else None
-        condition = Condition(self.graphs.encode(video), window.settings.prompt, self._first(window, before))
+        condition = Condition(self.graphs.encode(video), self.graphs.encode(_signed(guides)) if self.spec.guides
+                              else None, window.settings.prompt, self._first(window, before))
         marks.append(time.perf_counter())
         latents = self._denoise(window, condition, None if before is None else before.latents)
         marks.append(time.perf_counter())

@@ -20,7 +20,9 @@ GAMES = {"demo": "engine_plugins.demo_game", "vizdoom": "engine_plugins.vizdoom_
 
 def used(look: Look) -> frozenset[Kind]:
     """Buffers that rendering needs; unless they are recorded, the rest stays in the ring."""
-    return frozenset({Kind.COLOR, Kind.OBJECT_ID} if look.keep or look.only else {Kind.COLOR})
+    ids = {Kind.OBJECT_ID} if look.keep or look.only else set[Kind]()
+    guides = {Kind.NORMAL, Kind.DEPTH} if look.guides else set[Kind]()
+    return frozenset({Kind.COLOR} | ids | guides)
 
 
 def open_source(settings: Live | Play, start: Callable[[str, list[str]], None]) -> FrameSource:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bridge.protocol import ModelSpec, RenderSettings, Window
 from capture.frame import Flags, Frame, Kind
+from realmaster.guides import guides_of
 
 Place = tuple[int, int]
 """Where a frame stands in the stream: its segment, and its number in it."""
@@ -28,7 +29,8 @@ class Cut:
     segment: int
     start: int
     frames: tuple[Frame, ...]
-    images: tuple[NDArray[np.uint8], ...]  # final colour of each frame at the model's size, (height, width, 3)
+    images: tuple[NDArray[np.uint8], ...]
+    """Final colour of each frame at the model's size, (height, width, 3); with guides (2 height, width, 3)."""
 
     @property
     def places(self) -> list[Place]:
@@ -80,8 +82,10 @@ class Windower:
         self._frames, self._images = list(frames), [self._image(f) for f in frames]
 
     def _image(self, frame: Frame) -> NDArray[np.uint8]:
-        small = fit(frame.buffers[Kind.COLOR].data, self.spec.width, self.spec.height)
-        return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGBA2RGB), np.uint8)
+        spec = self.spec
+        small = fit(frame.buffers[Kind.COLOR].data, spec.width, spec.height)
+        picture = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGBA2RGB), np.uint8)
+        return np.concatenate([picture, fit(guides_of(frame), spec.width, spec.height)]) if spec.guides else picture
 
     def _cut(self) -> Cut:
         return Cut(self._segment, self._start, tuple(self._frames), tuple(self._images))
@@ -105,7 +109,8 @@ def fit(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
 def message(cut: Cut, spec: ModelSpec, sequence: int, continues: bool, settings: RenderSettings) -> Window:
     """The wire's header for `cut`."""
     return Window(sequence=sequence, segment=cut.segment, start=cut.start, valid=len(cut.frames),
-                  continues=continues, length=spec.length, width=spec.width, height=spec.height, settings=settings)
+                  continues=continues, length=spec.length, width=spec.width, height=spec.height, guides=spec.guides,
+                  settings=settings)
 
 
 def window_places(window: Window) -> list[Place]:

@@ -6,6 +6,7 @@ stock one. Queries, keys and values are computed as the stock processor of diffu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,9 +33,13 @@ class Context:
 
     `segments` None: all tokens attend to all. Else they are the numbers of tokens of the target and of each
     reference, in this order: the target attends to all, a reference to itself alone (attention mode `one_way`).
+    With `reach`, a frame of the target sees only those frames of a reference that are at most so many away from it;
+    then `frames` is how many each of them has.
     """
 
     segments: tuple[int, ...] | None = None
+    reach: int | None = None
+    frames: int = 1
     writing: bool = False
     layers: list[Layer] = field(default_factory=list)
 
@@ -54,12 +59,33 @@ class Layer:
             self.written = key, value
         segments = self.context.segments
         if segments is not None:
-            own = [dispatch_attention_fn(q, k, v) for q, k, v in
-                   list(zip(*(x.split(segments, 1) for x in (query, key, value)), strict=True))[1:]]
-            return torch.cat([dispatch_attention_fn(query[:, :segments[0]], key, value), *own], 1)
-        if self.reference is not None:
-            key, value = (torch.cat(pair, 1) for pair in zip((key, value), self.reference, strict=True))
-        return dispatch_attention_fn(query, key, value)
+            (query, *queries), (key, *keys), (value, *values) = (x.split(segments, 1) for x in (query, key, value))
+            own = [dispatch_attention_fn(q, k, v) for q, k, v in zip(queries, keys, values, strict=True)]
+            references = join_frames(list(zip(keys, values, strict=True)), self.context.frames)
+            return torch.cat([self._target(query, (key, value), references), *own], 1)
+        return self._target(query, (key, value), self.reference)
+
+    def _target(self, query: Tensor, own: KeyValue, reference: KeyValue | None) -> Tensor:
+        """The target's tokens attend to their own and to the reference's."""
+        key, value = own
+        if reference is None:
+            return dispatch_attention_fn(query, key, value)
+        frames, reach = self.context.frames, self.context.reach
+        if reach is None:
+            return dispatch_attention_fn(query, *join_frames([own, reference], 1))
+        out: list[Tensor] = []
+        for at, row in enumerate(query.chunk(frames, 1)):
+            near = slice(max(0, at - reach), at + reach + 1)
+            seen = [x.unflatten(1, (frames, -1))[:, near].flatten(1, 2) for x in reference]
+            out.append(dispatch_attention_fn(row, torch.cat([key, seen[0]], 1), torch.cat([value, seen[1]], 1)))
+        return torch.cat(out, 1)
+
+
+def join_frames(parts: Sequence[KeyValue], frames: int) -> KeyValue:
+    """Keys and values of several references as those of one, frame by frame; each has `frames` of them."""
+    keys, values = (torch.cat([x.unflatten(1, (frames, -1)) for x in side], 2).flatten(1, 2)
+                    for side in zip(*parts, strict=True))
+    return keys, values
 
 
 class WanContextProcessor(WanAttnProcessor):

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from realmaster.backbones.in_context import Attention, Cache, InContext, Reference
+from realmaster.backbones.in_context import Cache, InContext, Reading, Reference
 from realmaster.backbones.load import Backbone
 from realmaster.backbones.tokens import Prompt
 from realmaster.sampler import Condition, sigmas
@@ -25,14 +25,13 @@ MAX_PROMPTS = 16
 
 @dataclass(frozen=True)
 class Running:
-    """How a backbone is run: attention mode and reference scale as the LoRA was trained, guidance, noise levels.
+    """How a backbone is run: how it reads its references, guidance, noise levels.
 
     `guidance` is the classifier-free guidance scale; 1 leaves the pass without the prompt out. `shift` and
     `terminal` are the noise schedule's for windows of one size; `sigmas`, a distilled model's, stand in its place.
     """
 
-    attention: Attention
-    scale: int
+    reading: Reading
     guidance: float
     shift: float = 1.0
     terminal: float = 0.0
@@ -41,9 +40,10 @@ class Running:
 
 @dataclass(frozen=True)
 class Written:
-    """A condition, made ready: caches by expert in mode `one_way`, the reference in mode `full`."""
+    """A condition, made ready: in mode `one_way` a cache for each expert, in mode `full` the references."""
 
-    reference: list[Cache] | Reference
+    caches: list[Cache]
+    references: list[Reference]
     prompt: Prompt
     first: Tensor | None
 
@@ -56,9 +56,9 @@ class BackboneGraphs:
     def __init__(self, backbone: Backbone, running: Running, read_prompt: Callable[[str], Prompt], device: str) -> None:
         self.backbone, self.running, self.device = backbone, running, device
         self._read_prompt = lru_cache(MAX_PROMPTS)(read_prompt)
-        self.contexts = [InContext(expert.tokens) for expert in backbone.experts]
+        self.contexts = [InContext(expert.tokens, running.reading.reach) for expert in backbone.experts]
         self.dtype = backbone.experts[0].model.dtype
-        self.temporal = backbone.video.grid[0]
+        self.temporal, self.guides = backbone.video.grid[0], running.reading.guides
 
     def levels(self, steps: int) -> list[float]:
         """See `Graphs.levels`."""
@@ -69,7 +69,7 @@ class BackboneGraphs:
     def encode(self, video: F32) -> Tensor:
         """(1, T, 3, H, W) in [-1, 1] to reference latents (1, C, L, h, w), smaller by the reference's scale."""
         frames = self.lift(video)
-        if (scale := self.running.scale) > 1:
+        if (scale := self.running.reading.scale) > 1:
             frames = torch.nn.functional.avg_pool3d(frames, (1, scale, scale))
         return self.backbone.video.encode(frames)
 
@@ -81,23 +81,28 @@ class BackboneGraphs:
     def shape(self, reference: Tensor) -> tuple[int, ...]:
         """The target's (1, C, L, h, w) for a reference."""
         *front, height, width = reference.shape
-        return *front, height * self.running.scale, width * self.running.scale
+        scale = self.running.reading.scale
+        return *front, height * scale, width * scale
 
     @torch.no_grad()
     def write(self, condition: Condition) -> Written:
         """See `Graphs.write`. A prompt that is new takes as long as loading the text encoder."""
         prompt = self._prompt(condition.prompt)
-        latents = condition.reference.to(self.dtype).expand(len(prompt.embeds), -1, -1, -1, -1)
-        reference = Reference(latents, self.running.scale)
-        if self.running.attention == "full":
-            return Written(reference, prompt, condition.first)
-        return Written([context.write(reference, prompt) for context in self.contexts], prompt, condition.first)
+        reading, batch = self.running.reading, len(prompt.embeds)
+        references = [Reference(latents.to(self.dtype).expand(batch, -1, -1, -1, -1), reading.scale)
+                      for latents in (condition.reference, condition.guides) if latents is not None]
+        if reading.attention == "full":
+            return Written([], references, prompt, condition.first)
+        frames = condition.reference.shape[2]
+        caches = [context.join([context.write(reference, prompt) for reference in references], frames)
+                  for context in self.contexts]
+        return Written(caches, [], prompt, condition.first)
 
     @torch.no_grad()
     def read(self, noisy: Tensor, timestep: float, cache: Written) -> Tensor:
         """Velocity f32 of `noisy` (1, C, L, h, w) at `timestep` in [0, 1000]; a known first frame has timestep 0."""
         at = next(i for i, expert in enumerate(self.backbone.experts) if timestep >= expert.lowest)
-        context, prompt, reference = self.contexts[at], cache.prompt, cache.reference
+        context, prompt = self.contexts[at], cache.prompt
         batch = len(prompt.embeds)
         time = torch.full((batch,), timestep, device=self.device)
         if cache.first is not None:
@@ -105,8 +110,8 @@ class BackboneGraphs:
             time = time[:, None].repeat(1, noisy.shape[2])
             time[:, 0] = 0
         x = noisy.to(self.dtype).expand(batch, -1, -1, -1, -1)
-        velocity = (context.joint(x, time, prompt, [reference], "full") if isinstance(reference, Reference)
-                    else context.read(x, time, prompt, reference[at])).float()
+        velocity = (context.read(x, time, prompt, cache.caches[at]) if cache.caches
+                    else context.joint(x, time, prompt, cache.references, "full")).float()
         if batch == 1:
             return velocity
         with_text, without = velocity.chunk(2)

@@ -6,6 +6,8 @@ The reference (the game's window, and whatever else a model was trained to read)
   values depend on the noisy target, so nothing can be kept from step to step.
 - `one_way`: a reference attends to itself alone. `write` computes its keys and values once per window, `read` runs
   the target alone and attends to [own, reference]; that equals `joint`, the single pass in which LoRAs are trained.
+  It can be frame-aligned: with a `reach` of n latent frames, a target frame sees the reference's frames within n of it
+  (n = 0: its own, as Wan-Animate's pose reference works), which costs less attention.
 """
 
 from __future__ import annotations
@@ -17,10 +19,23 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from realmaster.backbones.attention import KeyValue
+from realmaster.backbones.attention import KeyValue, join_frames
 from realmaster.backbones.tokens import Prompt, TokenTransformer, to_latents, to_tokens
 
 Attention = Literal["full", "one_way"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a model reads its references, as its LoRA was trained: see this module, `Reference` and `realmaster.guides`.
+    """
+
+    attention: Attention
+    scale: int = 1
+    reach: int | None = None
+    guides: bool = False
+
+
 Cache = list[KeyValue]
 """Keys and values of all references, by layer."""
 LORA_TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2", "ff.net.0.proj", "ff.net.2"]
@@ -36,17 +51,20 @@ class Reference:
 
 
 class InContext:
-    """Runs a transformer with clean references in its context. Velocities are (B, C, L, h, w), like the target."""
+    """Runs a transformer with clean references in its context. Velocities are (B, C, L, h, w), like the target.
 
-    def __init__(self, transformer: TokenTransformer) -> None:
-        self.transformer = transformer
+    `reach` is for mode `one_way` alone; None is every frame. References then have as many latent frames as the target.
+    """
+
+    def __init__(self, transformer: TokenTransformer, reach: int | None = None) -> None:
+        self.transformer, self.reach = transformer, reach
 
     def plain(self, noisy: Tensor, timestep: Tensor, prompt: Prompt) -> Tensor:
         """Velocity without any reference: the base model as it was trained.
 
         `timestep` in [0, 1000], here and below: (B,), or (B, L) where some latent frames are cleaner than others.
         """
-        self._prepare(None, None)
+        self._prepare(None, None, 1)
         return self._target(noisy, timestep, prompt)
 
     def joint(self, noisy: Tensor, timestep: Tensor, prompt: Prompt, references: Sequence[Reference],
@@ -60,24 +78,24 @@ class InContext:
         frames = timestep if timestep.ndim == 2 else timestep[:, None]
         times = [frames.repeat_interleave(counts[0] // frames.shape[1], 1),
                  timestep.new_zeros(len(noisy), sum(counts) - counts[0])]
-        self._prepare(tuple(counts) if attention == "one_way" else None, None)
+        self._prepare(tuple(counts) if attention == "one_way" else None, None, self._frames(noisy))
         # What is prepared here must still hold when gradient checkpointing runs the blocks again.
         out = self.transformer.velocity(torch.cat(tokens, 1), torch.cat(places, 2), torch.cat(times, 1), prompt)
         return to_latents(out[:, :counts[0]], _size(noisy), patch)
 
     def write(self, reference: Reference, prompt: Prompt) -> Cache:
         """Keys and values of a reference, which attends to itself alone; exact to reuse in mode `one_way`."""
-        self._prepare(None, None, writing=True)
         latents = reference.latents
+        self._prepare(None, None, self._frames(latents), writing=True)
         self.transformer.velocity(to_tokens(latents, self.transformer.patch), self._places(reference),
                                   latents.new_zeros(len(latents)), prompt)
         written = [layer.written for layer in self.transformer.context.layers if layer.written is not None]
-        self._prepare(None, None)
+        self._prepare(None, None, 1)
         return written
 
     def read(self, noisy: Tensor, timestep: Tensor, prompt: Prompt, cache: Cache) -> Tensor:
         """Velocity of the target, which also attends to what `write` returned, for one reference or `join`ed."""
-        self._prepare(None, cache)
+        self._prepare(None, cache, self._frames(noisy))
         return self._target(noisy, timestep, prompt)
 
     def _target(self, noisy: Tensor, timestep: Tensor, prompt: Prompt) -> Tensor:
@@ -91,17 +109,21 @@ class InContext:
     def _places(self, video: Reference) -> Tensor:
         return self.transformer.positions(_size(video.latents), video.scale)
 
-    def _prepare(self, segments: tuple[int, ...] | None, cache: Cache | None, writing: bool = False) -> None:
+    def join(self, caches: Sequence[Cache], frames: int) -> Cache:
+        """The keys and values of several references of so many latent frames as those of one."""
+        each = 1 if self.reach is None else frames // self.transformer.patch.frames
+        return [join_frames(layer, each) for layer in zip(*caches, strict=True)]
+
+    def _frames(self, latents: Tensor) -> int:
+        """Into how many frames keys and values are parted: one, unless something depends on it."""
+        return 1 if self.reach is None else latents.shape[2] // self.transformer.patch.frames
+
+    def _prepare(self, segments: tuple[int, ...] | None, cache: Cache | None, frames: int,
+                 writing: bool = False) -> None:
         context = self.transformer.context
-        context.segments, context.writing = segments, writing
+        context.segments, context.writing, context.reach, context.frames = segments, writing, self.reach, frames
         for i, layer in enumerate(context.layers):
             layer.written, layer.reference = None, cache[i] if cache is not None else None
-
-
-def join(caches: Sequence[Cache]) -> Cache:
-    """The keys and values of several references as those of one."""
-    return [(torch.cat([k for k, _ in layer], 1), torch.cat([v for _, v in layer], 1))
-            for layer in zip(*caches, strict=True)]
 
 
 def stack(cache: Cache) -> Tensor:

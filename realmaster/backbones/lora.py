@@ -11,7 +11,7 @@ from diffusers.loaders.lora_pipeline import LTX2LoraLoaderMixin, LTXVideoLoraLoa
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from realmaster.backbones.in_context import Attention
+from realmaster.backbones.in_context import Attention, Reading
 from realmaster.backbones.load import Backbone
 from realmaster.errors import UserError
 
@@ -25,13 +25,9 @@ PREFIXES = ("base_model.model.", "transformer.")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a LoRA wants to be run, from its metadata; None where the file does not say.
+    """How a LoRA wants to be run, from its metadata; None where the file does not say."""
 
-    A file that names a `reference_downscale_factor` but no attention mode is LTX's, which are all trained in `full`.
-    """
-
-    attention: Attention | None
-    scale: int | None
+    reading: Reading | None
     expert: str | None
     alpha: float | None
 
@@ -72,16 +68,34 @@ def _bare(key: str) -> str:
     return key
 
 
+def as_metadata(reading: Reading) -> dict[str, str]:
+    """What a LoRA's file says of how it reads; the scale goes by the name that LTX's trainer gives it."""
+    reach = {} if reading.reach is None else {"reference_reach": str(reading.reach)}
+    return {"attention": reading.attention, "reference_downscale_factor": str(reading.scale),
+            "references": "color guides" if reading.guides else "color", **reach}
+
+
 def _recipe(path: Path, metadata: dict[str, str]) -> Recipe:
-    attention = metadata.get("attention") or ("full" if "reference_downscale_factor" in metadata else None)
-    if attention not in {"full", "one_way", None}:
-        raise UserError(f"{path} was trained with attention mode {attention!r}; known are full and one_way")
     try:
-        scale = int(float(metadata["reference_downscale_factor"])) if "reference_downscale_factor" in metadata else None
         alpha = float(metadata["alpha"]) / float(metadata["rank"]) if {"alpha", "rank"} <= metadata.keys() else None
+        return Recipe(_reading(path, metadata), metadata.get("expert"), alpha)
     except (ValueError, ZeroDivisionError) as error:
         raise UserError(f"the recipe in {path} is damaged: {error}") from error
-    return Recipe(cast(Attention | None, attention), scale, metadata.get("expert"), alpha)
+
+
+def _reading(path: Path, metadata: dict[str, str]) -> Reading | None:
+    """A file that names a `reference_downscale_factor` but no attention mode is LTX's, which are trained in `full`."""
+    attention = metadata.get("attention") or ("full" if "reference_downscale_factor" in metadata else None)
+    if attention is None:
+        return None
+    if attention not in {"full", "one_way"}:
+        raise UserError(f"{path} was trained with attention mode {attention!r}; known are full and one_way")
+    references = metadata.get("references", "color")
+    if references not in {"color", "color guides"}:
+        raise UserError(f"{path} was trained to read {references!r}; known are 'color' and 'color guides'")
+    reach = metadata.get("reference_reach")
+    return Reading(cast(Attention, attention), int(float(metadata.get("reference_downscale_factor", "1"))),
+                   None if reach is None else int(reach), references == "color guides")
 
 
 def comfyui_keys(state: dict[str, Tensor], family: str) -> dict[str, Tensor]:
@@ -96,16 +110,15 @@ def comfyui_keys(state: dict[str, Tensor], family: str) -> dict[str, Tensor]:
     return out
 
 
-def agree(loras: Sequence[Lora]) -> tuple[Attention | None, int]:
-    """Attention mode and reference scale that all LoRAs can run with. Raises `UserError` if they contradict."""
-    modes = {lora.recipe.attention: lora.path.name for lora in loras if lora.recipe.attention is not None}
-    scales = {lora.recipe.scale: lora.path.name for lora in loras if lora.recipe.scale is not None}
-    for what, found in (("attention mode", modes), ("reference scale", scales)):
-        if len(found) > 1:
-            told = ", ".join(f"{name}: {value}" for value, name in found.items())
-            raise UserError(f"these LoRAs were trained with different {what}s ({told}): use one of them")
-    mode: Attention | None = next((r.recipe.attention for r in loras if r.recipe.attention is not None), None)
-    return mode, next((lora.recipe.scale for lora in loras if lora.recipe.scale is not None), 1)
+def agree(loras: Sequence[Lora]) -> Reading | None:
+    """How all LoRAs that read references want to; None if none says. Raises `UserError` if they contradict."""
+    found = {lora.recipe.reading: lora.path.name for lora in loras if lora.recipe.reading is not None}
+    if len(found) > 1:
+        told = "; ".join(f"{name}: {', '.join(f'{k} {v}' for k, v in as_metadata(reading).items())}"
+                         for reading, name in found.items())
+        raise UserError(f"these LoRAs were trained to read the game's window in different ways ({told}): use one of "
+                        "them")
+    return next(iter(found), None)
 
 
 def merge(backbone: Backbone, loras: Sequence[Lora]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from realmaster.backbones.graphs import BackboneGraphs, Running
+from realmaster.backbones.in_context import Reading
 from realmaster.backbones.load import Backbone, load_backbone
 from realmaster.backbones.lora import Lora, agree, merge, read_lora
 from realmaster.backbones.quantise import quantise
@@ -33,19 +34,10 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
         raise UserError(f"--precision {precision} and --low-memory do not go together: take one of them")
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
     backbone = load_backbone(folder, dtype, settings.tiny_vae)
-    tokens = _window_tokens(backbone, settings)
     loras = _loras(folder, backbone.family, settings.lora)
-    attention, scale = agree(loras)
-    if attention is None and settings.attention == "auto":
-        raise UserError(f"{folder.name} needs an in-context LoRA, which reads the game's window: train one with "
-                        f"`realmaster train --model {folder}`, or name one with --lora; if yours does not say how it "
-                        "was trained, add --attention full or one_way")
-    if settings.attention not in {"auto", attention} and attention is not None:
-        raise UserError(f"--attention {settings.attention}: the LoRA was trained with {attention}, and the other mode "
-                        "gives other keys and values" + (", which the cache would make wrong" if attention == "full"
-                                                         else ""))
-    mode = attention or ("one_way" if settings.attention == "one_way" else "full")
-    backbone.check_attention(mode)
+    reading = _reading(folder, agree(loras), settings)
+    tokens = _window_tokens(backbone, reading, settings)
+    backbone.check_attention(reading.attention)
     merge(backbone, loras)
     backbone.place(device, settings.low_memory)
     if small:
@@ -58,9 +50,24 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
         return prompts_for(folder, backbone.family, (text,), dtype)[0]
 
     read_prompt("")  # says now, not at the first window, if there is no text encoder
-    running = Running(mode, scale, settings.guidance, backbone.shift(tokens),
+    running = Running(reading, settings.guidance, backbone.shift(tokens),
                       float(backbone.schedule.get("shift_terminal") or 0), _levels(settings.sigmas))
     return BackboneGraphs(backbone, running, read_prompt, device)
+
+
+def _reading(folder: Path, told: Reading | None, settings: Model) -> Reading:
+    """How the LoRAs read the window, by their word or by the settings. Raises `UserError` if these contradict."""
+    if told is None and settings.attention == "auto":
+        raise UserError(f"{folder.name} needs an in-context LoRA, which reads the game's window: train one with "
+                        f"`realmaster train --model {folder}`, or name one with --lora; if yours does not say how it "
+                        "was trained, add --attention full or one_way")
+    if told is None:
+        return Reading("one_way" if settings.attention == "one_way" else "full")
+    if settings.attention not in {"auto", told.attention}:
+        raise UserError(f"--attention {settings.attention}: the LoRA was trained with {told.attention}, and the other "
+                        "mode gives other keys and values" + (", which the cache would make wrong"
+                                                              if told.attention == "full" else ""))
+    return told
 
 
 def _loras(folder: Path, family: str, given: Sequence[str]) -> list[Lora]:
@@ -83,13 +90,14 @@ def _levels(sigmas: tuple[float, ...]) -> tuple[float, ...]:
     return sigmas
 
 
-def _window_tokens(backbone: Backbone, settings: Model) -> int:
-    """Tokens of a window. Raises `UserError` if it is off the model's grid."""
+def _window_tokens(backbone: Backbone, reading: Reading, settings: Model) -> int:
+    """Tokens of a window. Raises `UserError` if it, or the smaller reference, is off the model's grid."""
     time, spatial, _ = backbone.video.grid
     step = spatial * max(backbone.experts[0].tokens.patch[1:])
     width, height = settings.resolution
-    if width % step or height % step:
-        raise UserError(f"--resolution {width} {height}: {backbone.folder.name} takes multiples of {step}")
+    if width % (step * reading.scale) or height % (step * reading.scale):
+        raise UserError(f"--resolution {width} {height}: {backbone.folder.name} takes multiples of "
+                        f"{step * reading.scale}")
     if (settings.length - 1) % time:
         raise UserError(f"--length {settings.length}: {backbone.folder.name} takes a multiple of {time} plus 1")
     return ((settings.length - 1) // time + 1) * (width // step) * (height // step)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from capture.frame import Kind
-from realmaster.backbones.in_context import InContext, Reference, join
+from realmaster.backbones.in_context import InContext, Reference
 from realmaster.backbones.tokens import Prompt
 from realmaster.backbones.wan import WanTokens
-from realmaster.models.guides import pack_guides
+from realmaster.guides import pack_guides
 from realmaster.models.tiny import GUIDES_PROMPT, load_lora, load_transformer, null_prompt, read_recipe
 from realmaster.models.tiny_vae import TinyVAE
 from realmaster.pairs.dataset import Pair
@@ -62,7 +62,8 @@ class VariantModel:
         reference = self.vae.encode(video)
         cache = self.context.write(Reference(reference), prompt)
         if guides is not None:
-            cache = join([cache, self.context.write(Reference(self.vae.encode(guides)), Prompt(GUIDES_PROMPT))])
+            marked = self.context.write(Reference(self.vae.encode(guides)), Prompt(GUIDES_PROMPT))
+            cache = self.context.join([cache, marked], reference.shape[2])
         x = torch.zeros_like(reference)
         if self.variant != "regression":
             x = torch.from_numpy(noise(0, 0, start // 4, tuple(reference.shape)))

@@ -35,7 +35,7 @@ def prompt_of(caption: str) -> Tensor:
 
 
 GUIDES_PROMPT = torch.zeros(1, PROMPT_TOKENS, PROMPT_DIM)
-"""Marks a reference as packed guides (see `models.guides`), not the game's picture."""
+"""Marks a reference as packed guides (see `realmaster.guides`), not the game's picture."""
 GUIDES_PROMPT[0, -1, 0] = 1
 
 

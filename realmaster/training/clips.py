@@ -5,32 +5,38 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from capture.frame import Kind
+from realmaster.backbones.in_context import Reading
 from realmaster.backbones.load import Backbone
 from realmaster.backbones.text import prompts_for
 from realmaster.backbones.tokens import Prompt
 from realmaster.errors import UserError
-from realmaster.pairs.dataset import Dataset
-from realmaster.training.data import to_tensor
+from realmaster.guides import pack_guides
+from realmaster.pairs.dataset import Clip, Dataset
+from realmaster.training.data import U8, to_tensor
 from realmaster.training.settings import Train
 
 
 @dataclass(frozen=True)
 class Clips:
-    """Latents (N, C, L, h, w) f16 of both halves of every pair, and each one's prompt."""
+    """Latents (N, C, L, h, w) f16 of both halves of every pair, of its guides if asked for, and each one's prompt."""
 
     rendered: Tensor
     photoreal: Tensor
+    guides: Tensor | None
     prompts: list[Prompt]
 
+    def references(self, at: int) -> list[Tensor]:
+        """What the model reads of a clip, each (1, C, L, h, w) f32."""
+        return [half[at:at + 1].float() for half in (self.rendered, self.guides) if half is not None]
 
-def on_grid(frames: NDArray[np.uint8], backbone: Backbone, scale: int) -> NDArray[np.uint8]:
+
+def on_grid(frames: U8, backbone: Backbone, scale: int) -> U8:
     """As many of the frames (T, H, W, 3) as the model's grid takes, and of their pixels, from the middle."""
     time, spatial, _ = backbone.video.grid
     step = spatial * max(backbone.experts[0].tokens.patch[1:]) * scale
@@ -43,27 +49,41 @@ def on_grid(frames: NDArray[np.uint8], backbone: Backbone, scale: int) -> NDArra
     return frames[:count, top:top + height, left:left + width]
 
 
-def encode_clips(settings: Train, backbone: Backbone, device: str) -> Clips:
+def load_pair(dataset: Dataset, clip: Clip, backbone: Backbone, reading: Reading) -> tuple[U8, U8, U8 | None]:
+    """Rendered and photoreal frames of a clip, and its guides if the model reads them, each (T, H, W, 3), on grid."""
+    pair = dataset.load(clip, (Kind.NORMAL, Kind.DEPTH) if reading.guides else ())
+    guides = pack_guides(pair.buffers[Kind.NORMAL], pair.buffers[Kind.DEPTH]) if reading.guides else None
+    rendered, photoreal = (on_grid(half, backbone, reading.scale) for half in (pair.rendered, pair.photoreal))
+    return rendered, photoreal, None if guides is None else on_grid(guides, backbone, reading.scale)
+
+
+def encode_clips(settings: Train, backbone: Backbone, reading: Reading, device: str) -> Clips:
     """Every training clip through the autoencoder, once: kept on disk for the next run."""
-    dataset = Dataset(settings.data)
+    dataset, scale = Dataset(settings.data), reading.scale
     clips = dataset.split("train")
-    facts = f"{settings.reference_scale} {backbone.folder.resolve()} " + "".join(
+    facts = f"{scale} {reading.guides} {backbone.folder.resolve()} " + "".join(
         digest for clip in clips for digest in clip.sha256.values())
     key, path = hashlib.sha256(facts.encode()).hexdigest(), settings.checkpoint / "latents.safetensors"
     prompts = prompts_for(backbone.folder, backbone.family, [clip.caption for clip in clips], torch.float32)
     if path.exists():
         with safe_open(path, "pt") as file:
             if (file.metadata() or {}).get("of") == key:
-                return Clips(file.get_tensor("rendered"), file.get_tensor("photoreal"), prompts)
-    halves: dict[str, list[Tensor]] = {"rendered": [], "photoreal": []}
+                return Clips(file.get_tensor("rendered"), file.get_tensor("photoreal"),
+                             file.get_tensor("guides") if reading.guides else None, prompts)
+
+    def encode(frames: U8, shrink: int) -> Tensor:
+        video = to_tensor(frames[None])
+        small = nn.functional.avg_pool3d(video, (1, shrink, shrink)) if shrink > 1 else video
+        return backbone.video.encode(small.to(device)).half().cpu()
+
+    halves: dict[str, list[Tensor]] = {"rendered": [], "photoreal": [], "guides": []}
     for clip in clips:
-        pair, scale = dataset.load(clip), settings.reference_scale
-        rendered = to_tensor(on_grid(pair.rendered, backbone, scale)[None])
-        small = nn.functional.avg_pool3d(rendered, (1, scale, scale)) if scale > 1 else rendered
-        halves["rendered"].append(backbone.video.encode(small.to(device)).half().cpu())
-        photoreal = to_tensor(on_grid(pair.photoreal, backbone, scale)[None]).to(device)
-        halves["photoreal"].append(backbone.video.encode(photoreal).half().cpu())
-    latents = {name: torch.cat(parts) for name, parts in halves.items()}
+        rendered, photoreal, guides = load_pair(dataset, clip, backbone, reading)
+        halves["rendered"].append(encode(rendered, scale))
+        halves["photoreal"].append(encode(photoreal, 1))
+        if guides is not None:
+            halves["guides"].append(encode(guides, scale))
+    latents = {name: torch.cat(parts) for name, parts in halves.items() if parts}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(latents, path, metadata={"of": key})
-    return Clips(latents["rendered"], latents["photoreal"], prompts)
+    return Clips(latents["rendered"], latents["photoreal"], latents.get("guides"), prompts)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from capture.frame import Kind
 from realmaster.errors import UserError
-from realmaster.models.guides import pack_guides
+from realmaster.guides import pack_guides
 from realmaster.models.tiny import prompt_of
 from realmaster.pairs.dataset import Dataset, Pair
 

@@ -23,10 +23,11 @@ from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from realmaster.backbones.in_context import LORA_TARGETS, InContext, Reference
+from realmaster.backbones.in_context import LORA_TARGETS, InContext, Reading, Reference
 from realmaster.backbones.load import Expert, load_backbone
-from realmaster.backbones.lora import comfyui_keys
+from realmaster.backbones.lora import as_metadata, comfyui_keys
 from realmaster.backbones.tokens import Prompt
+from realmaster.errors import UserError
 from realmaster.training.clips import Clips, encode_clips
 from realmaster.training.loop import Run, fit
 from realmaster.training.recipe import Phase, Stage
@@ -63,11 +64,11 @@ def add_lora(model: Any) -> dict[str, nn.Parameter]:
     return found
 
 
-def train_expert(run: Run, stage: Stage, expert: Expert, clips: Clips, settings: Train, *,
+def train_expert(run: Run, stage: Stage, expert: Expert, clips: Clips, reading: Reading, *,
                  bounds: tuple[float, float], watch: Callable[[int], object]) -> None:
     """Trains the LoRA of one expert, in place, on sigmas within `bounds`."""
     torch.manual_seed(run.seed)
-    model, context = expert.model.train(), InContext(expert.tokens)
+    model, context = expert.model.train(), InContext(expert.tokens, reading.reach)
     parameters = add_lora(model)
     model.enable_gradient_checkpointing()
     device, dtype = next(iter(parameters.values())).device, model.dtype
@@ -75,7 +76,8 @@ def train_expert(run: Run, stage: Stage, expert: Expert, clips: Clips, settings:
 
     def loss(rng: np.random.Generator, _phase: Phase) -> Tensor:
         at = int(rng.integers(len(clips.prompts)))
-        clean, reference = (half[at:at + 1].float().to(device) for half in (clips.photoreal, clips.rendered))
+        clean = clips.photoreal[at:at + 1].float().to(device)
+        references = [Reference(latents.to(device, dtype), reading.scale) for latents in clips.references(at)]
         tokens = clean[0, 0].numel() // (patch.frames * patch.height * patch.width)
         sigma = sample_timestep(1, tokens, *bounds).to(device)
         levels = sigma[:, None].repeat(1, clean.shape[2])
@@ -86,8 +88,7 @@ def train_expert(run: Run, stage: Stage, expert: Expert, clips: Clips, settings:
         noisy = ((1 - s) * clean + s * noise).to(dtype)
         prompt = clips.prompts[at]
         text = Prompt(prompt.embeds.to(device, dtype), None if prompt.mask is None else prompt.mask.to(device))
-        velocity = context.joint(noisy, levels * 1000, text,
-                                 [Reference(reference.to(dtype), settings.reference_scale)], settings.attention)
+        velocity = context.joint(noisy, levels * 1000, text, references, reading.attention)
         error = (velocity.float() - (noise - clean)).square().mean((1, 3, 4))
         return (error * weight).sum() / weight.sum()
 
@@ -96,15 +97,18 @@ def train_expert(run: Run, stage: Stage, expert: Expert, clips: Clips, settings:
 
 def train_large(settings: Train, folder: Path) -> None:
     """Trains the LoRAs that are missing of the model in `folder`, one for each expert."""
+    if settings.reference_reach is not None and (settings.attention == "full" or settings.reference_reach < 0):
+        raise UserError("--reference-reach counts frames, 0 or more, and is for --attention one_way")
+    reading = Reading(settings.attention, settings.reference_scale, settings.reference_reach, settings.guides)
     processes = PartialState(cpu=not torch.cuda.is_available())
     device = str(processes.device)
     backbone = load_backbone(folder, torch.bfloat16 if torch.cuda.is_available() else torch.float32)
     backbone.place(device)
-    backbone.check_attention(settings.attention)
+    backbone.check_attention(reading.attention)
     run = Run(settings.checkpoint, settings.seed, settings.tensorboard)
     with processes.main_process_first():  # the others read what it wrote
-        clips = encode_clips(settings, backbone, device)
-    watch = Watch(settings, backbone, device)
+        clips = encode_clips(settings, backbone, reading, device)
+    watch = Watch(settings, backbone, reading, device)
     backbone.video.vae.to("cpu")
     steps = SMOKE_STEPS if settings.preset == "smoke" else STEPS
     upper = 1.0
@@ -115,12 +119,13 @@ def train_large(settings: Train, folder: Path) -> None:
         if path.exists():
             print(f"{path}: done before")
             continue
-        stage = Stage(f"{part}-{settings.attention}", (Phase(steps, 1, (0, 0)),), PEAK)
-        train_expert(run, stage, expert, clips, settings, bounds=bounds,
+        name = "-".join([part, *as_metadata(reading).values()]).replace(" ", "+")
+        stage = Stage(name, (Phase(steps, 1, (0, 0)),), PEAK)
+        train_expert(run, stage, expert, clips, reading, bounds=bounds,
                      watch=lambda step, part=part: watch(f"{part}_{step:06d}"))
-        recipe = {"attention": settings.attention, "reference_downscale_factor": str(settings.reference_scale),
-                  "rank": str(RANK), "alpha": str(RANK), "base": folder.name, "family": backbone.family,
-                  "steps": str(steps), "clips": str(len(clips.prompts)), "seed": str(settings.seed)}
+        recipe = as_metadata(reading) | {
+            "rank": str(RANK), "alpha": str(RANK), "base": folder.name, "family": backbone.family,
+            "steps": str(steps), "clips": str(len(clips.prompts)), "seed": str(settings.seed)}
         if len(backbone.experts) > 1:
             recipe["expert"] = part
         if processes.is_main_process:

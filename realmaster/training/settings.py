@@ -37,6 +37,10 @@ class Train(Settings, frozen=True):
     """For a large model: one_way caches the reference while it renders; full is how published LoRAs are trained."""
     reference_scale: int = 1
     """For a large model: 2 gives it the game's window at half the size, which costs a quarter."""
+    reference_reach: int | None = None
+    """For a large model in one_way: a latent frame sees of the reference only frames that are at most so many away."""
+    guides: bool = False
+    """For a large model: give it the game's normals and depth as a second reference. To render, it needs them too."""
     threads: int = 2
     """CPU threads."""
     seed: int = 0

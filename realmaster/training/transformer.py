@@ -14,7 +14,7 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from peft import LoraConfig
 from torch import Tensor, nn
 
-from realmaster.backbones.in_context import LORA_TARGETS, Cache, InContext, Reference, join
+from realmaster.backbones.in_context import LORA_TARGETS, Cache, InContext, Reference
 from realmaster.backbones.tokens import Prompt
 from realmaster.backbones.wan import WanTokens
 from realmaster.models.tiny import GUIDES_PROMPT, null_prompt
@@ -126,7 +126,7 @@ def write_references(context: InContext, rendered: Tensor, guides: Tensor | None
     if guides is None:
         return cache
     marked = Prompt(GUIDES_PROMPT).batch(len(guides))
-    return join([cache, context.write(Reference(guides), marked)])
+    return context.join([cache, context.write(Reference(guides), marked)], guides.shape[2])
 
 
 def train_lora(run: Run, stage: Stage, model: WanTransformer3DModel, latents: Latents, variant: Variant) -> None:

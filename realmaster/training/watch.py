@@ -8,12 +8,13 @@ import numpy as np
 
 from bridge.protocol import ModelSpec, RenderSettings, Window
 from realmaster.backbones.graphs import BackboneGraphs, Running
+from realmaster.backbones.in_context import Reading
 from realmaster.backbones.load import Backbone
 from realmaster.backbones.text import prompts_for
 from realmaster.evaluation.report import write_video
 from realmaster.pairs.dataset import Dataset
 from realmaster.sampler import WindowBackend
-from realmaster.training.clips import on_grid
+from realmaster.training.clips import load_pair
 from realmaster.training.settings import Train
 
 DENOISING_STEPS = 4
@@ -22,24 +23,25 @@ DENOISING_STEPS = 4
 class Watch:
     """Renders the first validation clip (a training clip, where there is none) through the product's own path."""
 
-    def __init__(self, settings: Train, backbone: Backbone, device: str) -> None:
+    def __init__(self, settings: Train, backbone: Backbone, reading: Reading, device: str) -> None:
         dataset = Dataset(settings.data)
         clip = next((c for c in dataset.clips if c.split == "validation"), None) or dataset.split("train")[0]
-        pair, scale = dataset.load(clip), settings.reference_scale
-        self.rendered, self.photoreal = (on_grid(half, backbone, scale) for half in (pair.rendered, pair.photoreal))
+        self.rendered, self.photoreal, self.guides = load_pair(dataset, clip, backbone, reading)
         self.backbone, self.device, self.fps = backbone, device, dataset.card.fps
         self.folder = settings.checkpoint / "validation"
         text = prompts_for(backbone.folder, backbone.family, (clip.caption,), backbone.experts[0].model.dtype)[0]
-        self.graphs = BackboneGraphs(backbone, Running(settings.attention, scale, 1.0), lambda _: text, device)
+        self.graphs = BackboneGraphs(backbone, Running(reading, 1.0), lambda _: text, device)
 
     def __call__(self, name: str) -> Path:
         """Writes CHECKPOINT/validation/NAME.mp4."""
         length, height, width = self.rendered.shape[:3]
-        spec = ModelSpec(model="so far", width=width, height=height, length=length, overlap=1)
+        spec = ModelSpec(model="so far", width=width, height=height, length=length, overlap=1,
+                         guides=self.guides is not None)
         window = Window(sequence=0, segment=0, start=0, valid=length, continues=False, length=length, width=width,
-                        height=height, settings=RenderSettings(steps=DENOISING_STEPS))
+                        height=height, guides=spec.guides, settings=RenderSettings(steps=DENOISING_STEPS))
+        frames = self.rendered if self.guides is None else np.concatenate([self.rendered, self.guides], 1)
         vae = self.backbone.video.vae.to(self.device)
-        photos = WindowBackend(self.graphs, spec).render(window, list(self.rendered), None).frames
+        photos = WindowBackend(self.graphs, spec).render(window, list(frames), None).frames
         vae.to("cpu")
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{name}.mp4"

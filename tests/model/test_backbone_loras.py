@@ -14,9 +14,9 @@ from diffusers.pipelines.ltx2.pipeline_ltx2 import LTX2Pipeline  # noqa: E402
 from diffusers.pipelines.wan.pipeline_wan import WanPipeline  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from realmaster.backbones.in_context import InContext, Reference  # noqa: E402
+from realmaster.backbones.in_context import InContext, Reading, Reference  # noqa: E402
 from realmaster.backbones.load import load_backbone  # noqa: E402
-from realmaster.backbones.lora import agree, merge, read_lora  # noqa: E402
+from realmaster.backbones.lora import agree, as_metadata, merge, read_lora  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
 from realmaster.training.large import add_lora, save_lora  # noqa: E402
 from tests.checkpoints import make  # noqa: E402
@@ -91,19 +91,27 @@ def test_loras_of_different_recipes_are_refused_together(trained, tmp_path):
     save_file(load_file(path), other, metadata=RECIPE | {"attention": "one_way"})
     save_file(load_file(path), plain)
     full, one_way, style = (read_lora(p, family) for p in (path, other, plain))
-    assert agree([full, style]) == ("full", 1) and agree([style]) == (None, 1)
-    with pytest.raises(UserError, match="different attention modes"):
+    assert agree([full, style]) == Reading("full") and agree([style]) is None
+    with pytest.raises(UserError, match=r"different ways .*attention full.*attention one_way"):
         agree([full, one_way])
-    save_file(load_file(path), other, metadata=RECIPE | {"reference_downscale_factor": "2"})
-    with pytest.raises(UserError, match="different reference scales"):
-        agree([full, read_lora(other, family)])
+    for more in ({"reference_downscale_factor": "2"}, {"reference_reach": "1"}, {"references": "color guides"}):
+        save_file(load_file(path), other, metadata=RECIPE | more)
+        with pytest.raises(UserError, match="different ways"):
+            agree([full, read_lora(other, family)])
+
+
+@pytest.mark.parametrize("reading", [Reading("full"), Reading("one_way", 2, 0, guides=True), Reading("one_way", 1, 3)])
+def test_how_it_reads_survives_the_file(trained, tmp_path, reading):
+    _, path, family = trained
+    save_file(load_file(path), tmp_path / "lora.safetensors", metadata=as_metadata(reading))
+    assert agree([read_lora(tmp_path / "lora.safetensors", family)]) == reading
 
 
 def test_a_file_of_ltxs_trainer_is_known_by_its_metadata(trained, tmp_path):
     _, path, family = trained
     other = tmp_path / "ic.safetensors"
     save_file(load_file(path), other, metadata={"reference_downscale_factor": "2"})
-    assert agree([read_lora(other, family)]) == ("full", 2)
+    assert agree([read_lora(other, family)]) == Reading("full", 2)
 
 
 def test_what_is_no_lora_for_this_model_is_refused(trained, tmp_path):

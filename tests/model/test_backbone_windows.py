@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import sys
 from pathlib import Path
@@ -12,14 +13,22 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from msgspec.structs import replace  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from bridge.protocol import RenderSettings, Window  # noqa: E402
+from capture.frame import Buffer, Encoding, Frame, Kind, color_frame  # noqa: E402
+from realmaster.backbones.in_context import Reading  # noqa: E402
+from realmaster.backbones.load import load_backbone  # noqa: E402
+from realmaster.backbones.lora import as_metadata  # noqa: E402
 from realmaster.backbones.tiny_video import TAEHV, TinyVideo  # noqa: E402
 from realmaster.backends import open_backend  # noqa: E402
 from realmaster.config import Model  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
+from realmaster.guides import guides_of  # noqa: E402
 from realmaster.sampler import Anchor, Carry, WindowBackend  # noqa: E402
+from realmaster.training.large import add_lora, save_lora  # noqa: E402
+from realmaster.windows import Windower  # noqa: E402
 from tests.checkpoints import make  # noqa: E402
 
 torch.set_num_threads(1)
@@ -153,6 +162,34 @@ def test_fp8_needs_a_gpu_that_multiplies_it(folder):
     pytest.importorskip("torchao")
     with pytest.raises(UserError, match=r"compute capability 8\.9"):
         backend(folder, precision="fp8")
+
+
+def test_guides_come_below_the_frames_and_are_read(folder, tmp_path):
+    reading = Reading("one_way", reach=1, guides=True)
+    parameters = add_lora(model := load_backbone(folder, torch.float32).experts[0].model)
+    for p in parameters.values():
+        torch.nn.init.normal_(p, std=0.05)
+    save_lora(model, tmp_path / "lora.safetensors", "wan", as_metadata(reading))
+    reader = backend(folder, attention="auto", lora=(str(tmp_path / "lora.safetensors"),))
+    assert reader.spec.guides
+    flat, steep = (frame_with(value) for value in (0.1, 0.9))
+    windower = Windower(reader.spec)
+    images = windower.push(flat) or windower.flush()[0].images
+    assert images[0].shape == (2 * HEIGHT, WIDTH, 3) and np.array_equal(images[0][HEIGHT:], guides_of(flat))
+    a, b = (reader.render(replace(window(), guides=True), [np.concatenate([f, guides_of(g)]) for f in FRAMES], None)
+            for g in (flat, steep))
+    assert not np.array_equal(a.frames[3], b.frames[3]) and a.frames[3].shape == (HEIGHT, WIDTH, 3)
+    with pytest.raises(UserError, match="also reads normals and depth"):
+        windower.push(color_frame(1, 1, FRAMES[0]))
+
+
+def frame_with(value: float) -> Frame:
+    """A frame whose normals and depth are all of one value."""
+    frame = color_frame(0, 0, FRAMES[0])
+    shape = HEIGHT, WIDTH
+    more = {Kind.NORMAL: Buffer(Encoding.WORLD_XYZ0, np.full((*shape, 4), value, np.float16)),
+            Kind.DEPTH: Buffer(Encoding.INVERSE_Z, np.full((*shape, 1), value, np.float16))}
+    return dataclasses.replace(frame, buffers={**frame.buffers, **more})
 
 
 @pytest.mark.slow

@@ -12,8 +12,10 @@ from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DM
 from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3DModel  # noqa: E402
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler  # noqa: E402
 from torch import Tensor  # noqa: E402
+from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
 
-from realmaster.backbones.in_context import InContext, Reference, join  # noqa: E402
+from realmaster.backbones.attention import Context, Layer  # noqa: E402
+from realmaster.backbones.in_context import InContext, Reference  # noqa: E402
 from realmaster.backbones.load import Backbone, load_backbone  # noqa: E402
 from realmaster.backbones.tokens import Prompt, to_latents, to_tokens  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
@@ -39,17 +41,34 @@ def prompt(backbone: Backbone) -> Prompt:
 
 
 @torch.no_grad()
-def test_cached_keys_and_values_equal_one_pass_over_all_tokens(backbone):
+@pytest.mark.parametrize("reach", [None, 0, 1])
+def test_cached_keys_and_values_equal_one_pass_over_all_tokens(backbone, reach):
     """Also for several references at once, one of them at half the size."""
-    context, text, time = InContext(backbone.experts[0].tokens), prompt(backbone), torch.tensor([700.0, 300.0])
+    context, text, time = InContext(backbone.experts[0].tokens, reach), prompt(backbone), torch.tensor([700.0, 300.0])
     target, full, half = (latents(backbone, i, s) for i, s in enumerate((SIZE, SIZE, (3, 2, 4))))
     references = [Reference(full), Reference(half, 2)]
     for chosen in ([references[0]], references):
-        cached = context.read(target, time, text, join([context.write(r, text) for r in chosen]))
+        cached = context.read(target, time, text, context.join([context.write(r, text) for r in chosen], SIZE[0]))
         one_way, both_ways = (context.joint(target, time, text, chosen, mode) for mode in ("one_way", "full"))
         assert (cached - one_way).abs().max() < 1e-5
         assert (one_way - both_ways).abs().max() > 1e-5
     assert (context.plain(target, time, text) - cached).abs().max() > 1e-4
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("reach", [0, 1])
+def test_a_frame_reads_of_the_reference_what_is_within_reach(reach):
+    """As one attention with a mask does it."""
+    frames, target, small = 4, 3, 2
+    context = Context(reach=reach, frames=frames)
+    query, key, value = (torch.randn(2, frames * target, 2, 8) for _ in range(3))
+    layer = Layer(context)
+    layer.reference = torch.randn(2, frames * small, 2, 8), torch.randn(2, frames * small, 2, 8)
+    at, of = (torch.arange(frames).repeat_interleave(n) for n in (target, small))
+    mask = torch.cat([torch.ones(len(at), len(at), dtype=torch.bool), (at[:, None] - of).abs() <= reach], 1)
+    keys, values = (torch.cat(pair, 1).transpose(1, 2) for pair in zip((key, value), layer.reference, strict=True))
+    expected = scaled_dot_product_attention(query.transpose(1, 2), keys, values, attn_mask=mask).transpose(1, 2)
+    assert (layer.attend(query, key, value) - expected).abs().max() < 1e-6
 
 
 @torch.no_grad()

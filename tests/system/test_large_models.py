@@ -18,8 +18,10 @@ from safetensors import safe_open
 from tests.checkpoints import make
 
 HELD_OUT = Path(__file__).parents[2] / "data" / "held_out"
-GRID = {"wan21": ("64", "48", "13", "5"), "wan22-a14b": ("64", "48", "13", "5"), "ltx": ("64", "64", "17", "1"),
-        "ltx2": ("64", "64", "17", "1")}
+GRID = {"wan21": ("64", "64", "13", "5"), "wan22-a14b": ("64", "48", "13", "5"), "wan22-5b": ("64", "64", "13", "5"),
+        "ltx": ("64", "64", "17", "1"), "ltx2": ("64", "64", "17", "1")}
+READING = {"wan21": ("--reference-scale", 2), "wan22-5b": ("--guides", "--reference-reach", 0)}
+"""What else to train with."""
 
 
 def realmaster(*arguments: object, cache: Path) -> subprocess.CompletedProcess[str]:
@@ -44,13 +46,16 @@ def pairs(tmp_path_factory) -> Path:
 def test_train_then_render(name, pairs, tmp_path):
     model, width_height_length_overlap = make(name, tmp_path / name), GRID[name]
     trained = realmaster("train", "--model", model, "--data", pairs, "--preset", "smoke", "--checkpoint",
-                         tmp_path / "out", "--threads", 1, cache=tmp_path)
+                         tmp_path / "out", "--threads", 1, *READING.get(name, ()), cache=tmp_path)
     assert trained.returncode == 0, trained.stderr
     loras = sorted((tmp_path / "out").glob("lora*.safetensors"))
     videos = list((tmp_path / "out" / "validation").glob("*.mp4"))
     assert len(loras) == len(videos) == (2 if name == "wan22-a14b" else 1)
     with safe_open(loras[0], "pt") as file:
-        assert (file.metadata() or {})["attention"] == "one_way"
+        recipe = file.metadata() or {}
+    assert recipe["attention"] == "one_way"
+    assert (recipe["references"], recipe.get("reference_reach")) == (("color guides", "0") if name == "wan22-5b"
+                                                                     else ("color", None))
     again = realmaster("train", "--model", model, "--data", pairs, "--preset", "smoke", "--checkpoint",
                        tmp_path / "out", "--threads", 1, cache=tmp_path)
     assert "done before" in again.stdout
@@ -62,6 +67,10 @@ def test_train_then_render(name, pairs, tmp_path):
     refused = realmaster("render", clip, "-o", tmp_path / "out.mkv", *flags, cache=tmp_path)
     assert refused.returncode == 1 and "lacks text_encoder/config.json" in refused.stderr
     make(name, model)
+    if name == "wan22-5b":
+        blind = realmaster("render", clip, "-o", tmp_path / "out.mkv", *flags, cache=tmp_path)
+        assert blind.returncode == 1 and "add --guides" in blind.stderr
+        flags = (*flags, "--guides")
     done = realmaster("render", clip, "-o", tmp_path / "out.mkv", *flags, cache=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "29 frames" in done.stdout
@@ -88,8 +97,8 @@ def test_mistakes_are_told_before_anything_long_begins(pairs, tmp_path):
         assert done.returncode == 1 and not (tmp_path / "out.mkv").exists()
         return done.stderr
 
-    assert "multiples of 16" in told("--resolution", 70, 64)
-    assert "multiple of 4 plus 1" in told("--resolution", 64, 64, "--length", 12)
+    assert "multiples of 16" in told("--resolution", 70, 64, "--attention", "one_way")
+    assert "multiple of 4 plus 1" in told("--resolution", 64, 64, "--length", 12, "--attention", "one_way")
     assert "needs an in-context LoRA" in told("--resolution", 64, 64)
     hub = realmaster("render", clip, "-o", tmp_path / "out.mkv", "--model", "Org/Name", cache=tmp_path)
     assert hub.returncode == 1 and "the hub did not give it" in hub.stderr
