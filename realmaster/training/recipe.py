@@ -58,6 +58,6 @@ def _recipe(vae: int, base: tuple[int, int], lora: tuple[int, int], few: int) ->
 PRESETS: dict[str, dict[StageName, Stage]] = {
     "smoke": {name: Stage(name, tuple(Phase(4, 2, (96, 128)) for _ in range(2)), 1e-3)
               for name in ("vae", "base", "lora", "few-step")},
-    "short": _recipe(vae=1500, base=(500, 200), lora=(200, 100), few=400),
-    "tiny": _recipe(vae=1500, base=(500, 200), lora=(1000, 500), few=2000),
+    "short": _recipe(vae=1000, base=(400, 150), lora=(100, 50), few=200),
+    "tiny": _recipe(vae=1000, base=(400, 150), lora=(400, 150), few=1800),
 }
