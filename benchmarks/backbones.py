@@ -25,7 +25,7 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from safetensors.torch import save_file
 
 from benchmarks.common import machine
-from realmaster.backbones.in_context import Attention, InContext, Reference
+from realmaster.backbones.in_context import InContext, Reading, Reference
 from realmaster.backbones.known import MODELS, Known
 from realmaster.backbones.ltx import LTXTokens
 from realmaster.backbones.tiny_video import TAEHV, TinyVideo
@@ -35,7 +35,7 @@ from realmaster.backbones.wan import WanTokens
 from realmaster.sampler import sigmas
 
 TOY = "--toy" in sys.argv
-WINDOW, OVERLAP, STEPS, TEXT = (64, 128, 17) if TOY else (832, 480, 33), 5, (1, 2, 4), 512
+WINDOW, OVERLAP, STEPS, TEXT = (64, 128, 17) if TOY else (832, 480, 33), 5, (1, 2, 4, 8), 512
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 DTYPE = torch.bfloat16 if DEVICE == "cuda" else torch.float32
 
@@ -146,10 +146,11 @@ def stock(model: Any, inputs: Inputs, steps: int) -> None:
 
 
 @torch.no_grad()
-def ours(context: InContext, inputs: Inputs, steps: int, attention: Attention, scale: int) -> None:
+def ours(tokens: TokenTransformer, inputs: Inputs, steps: int, reading: Reading) -> None:
     """The loop of `realmaster.backbones.graphs` and `realmaster.sampler`."""
-    x, clean = inputs.noise, Reference(inputs.reference if scale == 1 else inputs.half, scale)
-    cache = context.write(clean, inputs.prompt) if attention == "one_way" else None
+    context = InContext(tokens, reading.reach)
+    x, clean = inputs.noise, Reference(inputs.reference if reading.scale == 1 else inputs.half, reading.scale)
+    cache = context.write(clean, inputs.prompt) if reading.attention == "one_way" else None
     for sigma in sigmas(steps)[:-1]:
         timestep = torch.full((1,), 1000 * sigma, device=DEVICE)
         velocity = (context.joint(x, timestep, inputs.prompt, [clean], "full") if cache is None
@@ -157,16 +158,20 @@ def ours(context: InContext, inputs: Inputs, steps: int, attention: Attention, s
         x = x - velocity / steps
 
 
-WAYS: dict[str, tuple[str, Attention, int]] = {
-    "ours, full": ("full", "full", 1), "ours, one_way, cached": ("one_way", "one_way", 1),
-    "the same, half-size reference": ("half", "one_way", 2)}
-"""Ways of running: what their FLOP are counted as, attention mode, scale of the reference."""
+WAYS: dict[str, tuple[str, Reading]] = {
+    "ours, full": ("full", Reading("full")), "ours, one_way, cached": ("one_way", Reading("one_way")),
+    "the same, half-size reference": ("half", Reading("one_way", 2)),
+    "the same, reference of its own frame": ("own", Reading("one_way", 1, 0))}
+"""Ways of running: what their FLOP are counted as, and how the reference is read."""
 
 
 def flop(known: Known, tokens: int, steps: int, way: str) -> float:
     """What a window costs at least."""
     if way == "half":
         return known.forward_flop(tokens // 4, tokens // 4) + steps * known.forward_flop(tokens, tokens * 5 // 4)
+    if way == "own":
+        frames = (WINDOW[2] - 1) // known.grid[0] + 1
+        return known.forward_flop(tokens, tokens) + steps * known.forward_flop(tokens, tokens + tokens // frames)
     return known.window_flop(tokens, steps, way)
 
 
@@ -188,7 +193,7 @@ def report(case: Case, peak: float) -> None:
         yardstick[steps] = milliseconds(partial(stock, model, inputs, steps))
         line("plain diffusers, one sequence", steps, (yardstick[steps], yardstick[steps]),
              flop(known, tokens, steps, "full"), peak)
-    context = InContext(case.tokens(model, video))
+    adapter = case.tokens(model, video)
     best: dict[int, float] = {}
     for compiled in (False, True):
         if compiled and DEVICE != "cuda":
@@ -196,16 +201,14 @@ def report(case: Case, peak: float) -> None:
             break
         if compiled:
             model.compile_repeated_blocks(fullgraph=True)
-        for name, (way, attention, scale) in WAYS.items():
+        for name, (way, reading) in WAYS.items():
             for steps in STEPS:
-                call = partial(ours, context, inputs, steps, attention, scale)
+                call = partial(ours, adapter, inputs, steps, reading)
                 spent = milliseconds(graphed(call) if compiled else call)
-                if (attention, scale) == ("one_way", 1):
+                if reading == Reading("one_way"):
                     best[steps] = spent
                 line(name + (", compiled, one graph" if compiled else ""), steps, (spent, yardstick[steps]),
                      flop(known, tokens, steps, way), peak)
-
-
     for name, stages in pictures.items():
         for steps in STEPS:
             plain = sum(pictures["own autoencoder"]) + yardstick[steps]

@@ -58,6 +58,9 @@ class Model(Settings, frozen=True):
     """Classifier-free guidance; 1 is off, and twice as fast."""
     precision: Literal["auto", "fp32", "bf16", "int8", "fp8"] = "auto"
     """Of a large model's weights; auto is bf16 on a GPU. int8 halves their memory; fp8 is faster too (RTX 40, H100)."""
+    kernels: str = "native"
+    """Of a large model's attention, by diffusers' names: native, flash, _flash_3, sage, xformers, ... Each but the
+    first needs its package."""
     compile: bool = False
     """Compile a large model with torch.compile: minutes at the start, faster afterwards."""
     low_memory: bool = False

@@ -38,6 +38,8 @@ class Reading:
 
 Cache = list[KeyValue]
 """Keys and values of all references, by layer."""
+MAX_PLACED = 8
+"""Kinds of windows whose positions are kept; beyond it all are made anew."""
 LORA_TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2", "ff.net.0.proj", "ff.net.2"]
 """The modules that LTX-2's published IC-LoRA configuration adapts, by Wan's and by LTX's names."""
 
@@ -58,6 +60,7 @@ class InContext:
 
     def __init__(self, transformer: TokenTransformer, reach: int | None = None) -> None:
         self.transformer, self.reach = transformer, reach
+        self._placed: dict[tuple[tuple[int, int, int], int, torch.device], Tensor] = {}
 
     def plain(self, noisy: Tensor, timestep: Tensor, prompt: Prompt) -> Tensor:
         """Velocity without any reference: the base model as it was trained.
@@ -107,7 +110,16 @@ class InContext:
         return to_latents(out, _size(noisy), patch)
 
     def _places(self, video: Reference) -> Tensor:
-        return self.transformer.positions(_size(video.latents), video.scale)
+        """Positions, kept on the latents' device: a copy in every pass would stall a GPU, and bar CUDA graphs."""
+        size, device = _size(video.latents), video.latents.device
+        if torch.compiler.is_compiling():
+            return self.transformer.positions(size, video.scale)
+        key = size, video.scale, device
+        if key not in self._placed:
+            if len(self._placed) >= MAX_PLACED:
+                self._placed.clear()
+            self._placed[key] = self.transformer.positions(size, video.scale).to(device)
+        return self._placed[key]
 
     def join(self, caches: Sequence[Cache], frames: int) -> Cache:
         """The keys and values of several references of so many latent frames as those of one."""

@@ -16,6 +16,21 @@ GPUS = {"H200": (989, 141), "H100": (989, 80), "A100": (312, 80), "L40S": (362, 
 """Dense bf16 TFLOP/s with f32 accumulation, and GB of memory, by their data sheets."""
 
 
+RUNTIME_GB = 2.0
+"""For the autoencoder and the runtime."""
+
+
+def working_gb(shape: tuple[int, int, int], tokens: int, attention: str, size: int = 2) -> float:
+    """GB besides the weights: the reference's keys and values, and activations, of numbers of `size` bytes.
+
+    `shape` is the transformers' width, number of layers, and width of the feed-forward.
+    """
+    width, layers, feed_forward = shape
+    cache = 2 * size * layers * width * tokens / 1e9 if attention == "one_way" else 0.0
+    rows = tokens if attention == "one_way" else 2 * tokens
+    return cache + size * rows * (6 * width + 2 * feed_forward) / 1e9 + RUNTIME_GB
+
+
 @dataclass(frozen=True)
 class Known:
     """A model. `grid`: frames and pixels a latent voxel stands for; `patch`: latent pixels a token's side has."""
@@ -54,11 +69,8 @@ class Known:
 
         The text encoder is not counted: it has gone when rendering begins.
         """
-        weights = 2 * self.billions * self.experts
-        cache = 2 * 2 * self.layers * self.width * tokens * self.experts / 1e9 if attention == "one_way" else 0.0
-        rows = tokens if attention == "one_way" else 2 * tokens
-        activations = 2 * rows * (6 * self.width + 2 * self.feed_forward) / 1e9
-        return weights + cache + activations + 2.0  # 2 GB for the autoencoder and the runtime
+        return 2 * self.billions * self.experts + working_gb(
+            (self.width, self.layers * self.experts, self.feed_forward), tokens, attention)
 
 
 MODELS = (

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import torch
 
+from realmaster.backbones.folder import check_folder
 from realmaster.backbones.graphs import BackboneGraphs, Running
 from realmaster.backbones.in_context import Reading
 from realmaster.backbones.load import Backbone, load_backbone
 from realmaster.backbones.lora import Lora, agree, merge, read_lora
+from realmaster.backbones.memory import check_weights, check_working
 from realmaster.backbones.quantise import quantise
 from realmaster.backbones.text import prompts_for
 from realmaster.backbones.tokens import Prompt
@@ -33,15 +35,20 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
     if small and settings.low_memory:
         raise UserError(f"--precision {precision} and --low-memory do not go together: take one of them")
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
+    check_folder(folder)
+    check_weights(folder, precision, device, settings.low_memory)
     backbone = load_backbone(folder, dtype, settings.tiny_vae)
     loras = _loras(folder, backbone.family, settings.lora)
     reading = _reading(folder, agree(loras), settings)
     tokens = _window_tokens(backbone, reading, settings)
     backbone.check_attention(reading.attention)
     merge(backbone, loras)
-    backbone.place(device, settings.low_memory)
     if small:
-        quantise(backbone, precision)
+        quantise(backbone, precision, device)
+    check_working(backbone.experts[0].model, tokens, reading.attention, device, settings.low_memory)
+    backbone.place(device, settings.low_memory)
+    if settings.kernels != "native":
+        _use_kernels(backbone, settings.kernels)
     if settings.compile:
         for expert in backbone.experts:
             expert.model.compile_repeated_blocks(fullgraph=True)
@@ -68,6 +75,15 @@ def _reading(folder: Path, told: Reading | None, settings: Model) -> Reading:
                         "mode gives other keys and values" + (", which the cache would make wrong"
                                                               if told.attention == "full" else ""))
     return told
+
+
+def _use_kernels(backbone: Backbone, name: str) -> None:
+    """Raises `UserError` if diffusers does not know the attention kernels, or lacks their package."""
+    for expert in backbone.experts:
+        try:
+            expert.model.set_attention_backend(name)
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"--kernels {name}: {str(error).splitlines()[0]}") from error
 
 
 def _loras(folder: Path, family: str, given: Sequence[str]) -> list[Lora]:

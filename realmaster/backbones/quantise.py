@@ -11,8 +11,10 @@ from realmaster.backbones.load import Backbone
 from realmaster.errors import UserError
 
 
-def quantise(backbone: Backbone, precision: str) -> None:
+def quantise(backbone: Backbone, precision: str, device: str) -> None:
     """Quantises the linear layers of all blocks, in place; what is around the blocks stays as it is.
+
+    Layer by layer on `device`, where the transformers then are: the whole in 16 bits need not fit there.
 
     `int8` keeps weights alone in 8 bits, which halves their memory and runs anywhere; `fp8` multiplies in 8 bits too,
     which is faster and needs a GPU of compute capability 8.9. Raises `UserError` if that, or torchao, is missing.
@@ -26,7 +28,7 @@ def quantise(backbone: Backbone, precision: str) -> None:
     config = (ao.Float8DynamicActivationFloat8WeightConfig() if precision == "fp8"
               else ao.Int8WeightOnlyConfig())
     for expert in backbone.experts:
-        ao.quantize_(expert.model, config, filter_fn=_in_block)
+        ao.quantize_(expert.model, config, filter_fn=_in_block, device=device)
 
 
 def _in_block(module: Any, name: str) -> bool:

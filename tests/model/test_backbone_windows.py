@@ -13,14 +13,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry  # noqa: E402
 from msgspec.structs import replace  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from bridge.protocol import RenderSettings, Window  # noqa: E402
 from capture.frame import Buffer, Encoding, Frame, Kind, color_frame  # noqa: E402
+from realmaster.backbones import memory  # noqa: E402
 from realmaster.backbones.in_context import Reading  # noqa: E402
 from realmaster.backbones.load import load_backbone  # noqa: E402
 from realmaster.backbones.lora import as_metadata  # noqa: E402
+from realmaster.backbones.memory import free_gb, weights_gb  # noqa: E402
 from realmaster.backbones.tiny_video import TAEHV, TinyVideo  # noqa: E402
 from realmaster.backends import open_backend  # noqa: E402
 from realmaster.config import Model  # noqa: E402
@@ -155,6 +158,29 @@ def test_eight_bit_weights_change_little_and_need_torchao(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "torchao", None)
     with pytest.raises(UserError, match="pip install torchao"):
         backend(folder, precision="int8")
+
+
+def test_the_kernels_of_attention_can_be_chosen(folder):
+    native, other = (np.stack(backend(folder, kernels=name).render(window(), FRAMES, None).frames).astype(int)
+                     for name in ("native", "_native_math"))
+    assert np.abs(native - other).max() <= 1
+    assert _AttentionBackendRegistry.get_active_backend()[0].value == "_native_math", "where ours ask, too"
+    _AttentionBackendRegistry.set_active_backend(AttentionBackendName.NATIVE)
+    for name, told in (("sage", "install `sageattention"), ("nonsense", "must be one of")):
+        with pytest.raises(UserError, match=f"--kernels {name}: .*{told}"):
+            backend(folder, kernels=name)
+
+
+def test_what_will_not_fit_is_said_before_it_is_loaded(folder, monkeypatch):
+    parts = [load_backbone(folder, torch.float32).experts[0].model, load_backbone(folder, torch.float32).video.vae]
+    numbers = sum(p.numel() for part in parts for p in part.state_dict().values())
+    assert weights_gb(folder, 4) == pytest.approx(4 * numbers / 1e9)
+    assert 0.1 < free_gb("cpu") < 10_000
+    monkeypatch.setattr(memory, "free_gb", lambda device: 3 * numbers / 1e9)
+    with pytest.raises(UserError, match=r"GB in fp32, but only .* main memory are free: try --precision bf16"):
+        backend(folder, precision="fp32")
+    with pytest.raises(UserError, match="GB besides the weights, and only"):
+        backend(folder, precision="bf16")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
