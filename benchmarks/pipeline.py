@@ -35,9 +35,10 @@ import sys
 from bridge.protocol import ModelSpec
 from bridge.server import BridgeServer, Rendered
 class Echo:
+    pipelined = False
     spec = ModelSpec(model="echo", width=int(sys.argv[2]), height=int(sys.argv[3]), length=13, overlap=5)
     def render(self, window, frames, carry):
-        return Rendered(frames, {"echo": 0.0}, None)
+        return Rendered(None, lambda: (frames, {"echo": 0.0}))
 BridgeServer(sys.argv[1], Echo).run()
 """
 

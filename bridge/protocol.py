@@ -143,7 +143,11 @@ class Refuse(_Wire, frozen=True):
 
 
 class Chunk(_Wire, frozen=True):
-    """A rendered window's `valid` frames; each buffer is RGB (height, width, 3) u8. `stage_ms` by stage name."""
+    """A rendered window's `valid` frames; each buffer is RGB (height, width, 3) u8.
+
+    `stage_ms` is by stage name. `period_ms` is how often the server could render such windows: less than all stages
+    together, where they work on different windows at once.
+    """
 
     sequence: int
     segment: int
@@ -152,6 +156,7 @@ class Chunk(_Wire, frozen=True):
     width: int
     height: int
     stage_ms: dict[str, float]
+    period_ms: float
 
 
 class Pong(_Wire, frozen=True):

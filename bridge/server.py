@@ -1,7 +1,8 @@
-"""The server's end: a ROUTER loop that never renders, and one thread that does nothing else.
+"""The server's end: a ROUTER loop that never renders, one thread that renders, and one that decodes.
 
-Queues: jobs wait in one FIFO of at most `MAX_CLIENTS * CREDITS`, which credits cannot overfill;
-finished chunks wait for the loop in another of the same size. Nothing is dropped here.
+Queues: jobs wait in one FIFO of at most `MAX_CLIENTS * CREDITS`, which credits cannot overfill; finished chunks wait
+for the loop in another of the same size; one window waits to be decoded, and rendering waits for it. Nothing is
+dropped here.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, assert_never
 
@@ -46,17 +48,36 @@ CROWDED_SECONDS = 1.5
 """The same when a newcomer finds no place: a client that crashed must not keep its successor out."""
 
 
-@dataclass(frozen=True)
 class Rendered:
-    """What a backend gives for one window. `carry` goes back in with the window that continues it."""
+    """What a backend gives for one window. `carry` goes back in with the window that continues it.
 
-    frames: Sequence[Pixels]
-    stage_ms: dict[str, float]
-    carry: object
+    Its pictures are decoded when they are first asked for: perhaps while the next window is rendered.
+    """
+
+    def __init__(self, carry: object, decode: Callable[[], tuple[Sequence[Pixels], dict[str, float]]]) -> None:
+        """`decode` gives the frames, and the milliseconds of every stage."""
+        self.carry, self._decode = carry, decode
+
+    @cached_property
+    def _decoded(self) -> tuple[Sequence[Pixels], dict[str, float]]:
+        return self._decode()
+
+    @property
+    def frames(self) -> Sequence[Pixels]:
+        """All frames of the window."""
+        return self._decoded[0]
+
+    @property
+    def stage_ms(self) -> dict[str, float]:
+        """How long each stage took."""
+        return self._decoded[1]
 
 
 class Backend(Protocol):
     """Renders windows, one at a time, always from the same thread."""
+
+    pipelined: bool
+    """Whether a window may be decoded, in another thread, while the next is rendered: worth it on a GPU."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -90,6 +111,17 @@ class _Session:
     carry_end: tuple[int, int] | None = None  # segment and start that `carry` leads up to
 
 
+@dataclass(frozen=True)
+class _Undecoded:
+    """A rendered window on its way to its pictures; it took `seconds` so far."""
+
+    identity: bytes
+    session: _Session
+    window: Window
+    rendered: Rendered
+    seconds: float
+
+
 @dataclass
 class _Counters:
     """What happened, for the log at exit."""
@@ -110,6 +142,7 @@ class BridgeServer:
         size = MAX_CLIENTS * CREDITS
         self._jobs: queue.Queue[tuple[bytes, _Session, Window, list[Pixels]]] = queue.Queue(size)
         self._results: queue.Queue[tuple[bytes, _Session, ServerMessage, Sequence[Pixels]]] = queue.Queue(size)
+        self._decoding: queue.Queue[_Undecoded] = queue.Queue(1)
         self._rendering_since: float | None = None
         self._stop = threading.Event()
         self.counters = _Counters()
@@ -165,7 +198,7 @@ class BridgeServer:
         self._router.close()
         self._wake_in.close()
 
-    # The render thread.
+    # The threads that render and decode.
 
     def _work(self) -> None:
         try:
@@ -174,32 +207,61 @@ class BridgeServer:
             self._failure = error  # raised again by `run`, in the main thread
             return
         log.info("ready: %s", self._backend.spec)
+        if self._backend.pipelined:
+            threading.Thread(target=self._decode, name="decode", daemon=True).start()
         while not self._stop.is_set():
             try:
                 job = self._jobs.get(timeout=0.2)
             except queue.Empty:
                 continue
             if not job[1].over:
+                self._rendering_since = time.monotonic()
                 self._render(self._backend, *job)
+                self._rendering_since = None
+
+    def _decode(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._finish(self._decoding.get(timeout=0.2), pipelined=True)
+            except queue.Empty:
+                continue
 
     def _render(self, backend: Backend, identity: bytes, session: _Session, window: Window,
                 frames: list[Pixels]) -> None:
         follows = window.continues and session.carry_end == (window.segment, window.start)
-        self._rendering_since = time.monotonic()
+        began = time.monotonic()
         try:
             done = backend.render(window, padded(frames, window.length), session.carry if follows else None)
         except Exception:  # process boundary: one bad window must not take the server down
-            log.exception("window %d failed", window.sequence)
-            detail = "the renderer failed on this window; the server's log says why"
-            self._put(identity, session, Refuse(code="failed", detail=detail, sequence=window.sequence), ())
+            self._failed(identity, session, window)
             return
-        finally:
-            self._rendering_since = None
         session.carry = done.carry
         session.carry_end = (window.segment, window.start + backend.spec.stride)
+        undecoded = _Undecoded(identity, session, window, done, time.monotonic() - began)
+        if backend.pipelined:
+            self._decoding.put(undecoded)
+        else:
+            self._finish(undecoded, pipelined=False)
+
+    def _finish(self, job: _Undecoded, pipelined: bool) -> None:
+        """Decodes a window and hands it to the loop."""
+        window, began = job.window, time.monotonic()
+        try:
+            frames, stage_ms = job.rendered.frames, job.rendered.stage_ms
+        except Exception:  # process boundary, as above
+            self._failed(job.identity, job.session, window)
+            return
+        seconds = job.seconds, time.monotonic() - began
+        period = max(seconds) if pipelined else sum(seconds)
         chunk = Chunk(sequence=window.sequence, segment=window.segment, start=window.start, valid=window.valid,
-                      width=window.width, height=window.height, stage_ms=done.stage_ms)
-        self._put(identity, session, chunk, done.frames)
+                      width=window.width, height=window.height, stage_ms=stage_ms, period_ms=period * 1e3)
+        self._put(job.identity, job.session, chunk, frames)
+
+    def _failed(self, identity: bytes, session: _Session, window: Window) -> None:
+        """To be called where the exception is handled."""
+        log.exception("window %d failed", window.sequence)
+        detail = "the renderer failed on this window; the server's log says why"
+        self._put(identity, session, Refuse(code="failed", detail=detail, sequence=window.sequence), ())
 
     def _put(self, identity: bytes, session: _Session, message: ServerMessage, frames: Sequence[Pixels]) -> None:
         self._results.put((identity, session, message, frames))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from bridge.client import Arrived, Event, Ready
 from bridge.codec import Pixels, padded
 from bridge.protocol import Chunk, Window
-from bridge.server import Backend
+from bridge.server import Backend, Rendered
 
 
 class Link(Protocol):
@@ -59,24 +60,35 @@ class Resumable(Link, Protocol):
         ...
 
 
+def chunk_of(window: Window, stage_ms: dict[str, float]) -> Chunk:
+    """The header of a window that was rendered here, offline, where nobody asks for its period."""
+    return Chunk(sequence=window.sequence, segment=window.segment, start=window.start, valid=window.valid,
+                 width=window.width, height=window.height, stage_ms=stage_ms, period_ms=sum(stage_ms.values()))
+
+
 class LocalLink:
-    """A backend in this process, for offline work: renders when polled. Holds one window at most."""
+    """A backend in this process, for offline work: renders when polled.
+
+    Holds one window at most, and if the backend is pipelined another one that is decoded meanwhile, in a thread.
+    """
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self._greeting: deque[Event] = deque([Ready(backend.spec, 1)])
         self._job: tuple[Window, Sequence[Pixels]] | None = None
+        self._decoder = ThreadPoolExecutor(1, "decode") if backend.pipelined else None
+        self._decoding: deque[tuple[Window, Rendered, Future[Sequence[Pixels]] | None]] = deque()
         self._carry: tuple[tuple[int, int], object] | None = None
 
     @property
     def ready(self) -> bool:
         """See `Link.ready`."""
-        return not self._greeting and self._job is None
+        return not self._greeting and self._job is None and len(self._decoding) < 2
 
     @property
     def in_flight(self) -> int:
         """See `Link.in_flight`."""
-        return int(self._job is not None)
+        return int(self._job is not None) + len(self._decoding)
 
     @property
     def busy_seconds(self) -> float:
@@ -91,16 +103,31 @@ class LocalLink:
         """See `Link.poll`; renders the waiting window, however long that takes."""
         if self._greeting:
             return self._greeting.popleft()
-        if self._job is None:
-            return None
-        (window, frames), self._job = self._job, None
+        if self._job is not None:
+            self._render(*self._job)
+            self._job = None
+            timeout = 0.0
+        return self._oldest(timeout)
+
+    def _render(self, window: Window, frames: Sequence[Pixels]) -> None:
         follows = window.continues and self._carry is not None and self._carry[0] == (window.segment, window.start)
         done = self.backend.render(window, padded(frames, window.length),
                                    self._carry[1] if follows and self._carry else None)
         self._carry = (window.segment, window.start + self.backend.spec.stride), done.carry
-        return Arrived(Chunk(sequence=window.sequence, segment=window.segment, start=window.start,
-                             valid=window.valid, width=window.width, height=window.height,
-                             stage_ms=done.stage_ms), list(done.frames[:window.valid]))
+        future = None if self._decoder is None else self._decoder.submit(lambda: done.frames)
+        self._decoding.append((window, done, future))
+
+    def _oldest(self, timeout: float) -> Event | None:
+        """The chunk of the oldest window, if it is decoded within `timeout` seconds, or must be before the next."""
+        if not self._decoding:
+            return None
+        window, done, future = self._decoding[0]
+        if future is not None:
+            if len(self._decoding) == 1 and not wait([future], timeout).done:
+                return None
+            future.result()
+        self._decoding.popleft()
+        return Arrived(chunk_of(window, done.stage_ms), list(done.frames[:window.valid]))
 
     @property
     def carry(self) -> dict[str, NDArray[np.float32]]:
@@ -113,3 +140,5 @@ class LocalLink:
 
     def close(self) -> None:
         """See `Link.close`."""
+        if self._decoder is not None:
+            self._decoder.shutdown(cancel_futures=True)

@@ -46,6 +46,8 @@ class Graphs(Protocol):
     """Whether the model reads the prompt of a condition."""
     guides: bool
     """Whether the model reads the guides of a condition."""
+    pipelined: bool
+    """Whether `decode` may run in another thread than the rest, beside it."""
 
     def levels(self, steps: int) -> list[float]:
         """Noise levels from 1 to 0 for so many steps, see `sigmas`."""
@@ -136,7 +138,7 @@ class WindowBackend:
         if spec.stride % graphs.temporal or (spec.length - 1) % graphs.temporal:
             raise ValueError(f"a window of {spec.length} with overlap {spec.overlap} is off the "
                              f"{graphs.temporal}k+1 grid")
-        self.graphs, self.spec, self.anchor = graphs, spec, anchor
+        self.graphs, self.spec, self.anchor, self.pipelined = graphs, spec, anchor, graphs.pipelined
 
     def render(self, window: Window, frames: Sequence[Pixels], carry: object) -> Rendered:
         """See `Backend.render`. The same input gives the same output, bit for bit, on one machine."""
@@ -149,16 +151,26 @@ class WindowBackend:
                               else None, window.settings.prompt, self._first(window, before))
         marks.append(time.perf_counter())
         latents = self._denoise(window, condition, None if before is None else before.latents)
+        kept = self.graphs.lower(latents)  # also waits until a GPU is done with them
         marks.append(time.perf_counter())
-        photo = np.clip((self.graphs.decode(latents, video)[0].transpose(0, 2, 3, 1) + 1) * 127.5, 0, 255)
-        picture = None if self.anchor is None else np.rint(photo[self.spec.stride]).astype(np.uint8)
-        strength = float(np.clip(window.settings.strength, 0, 1))
-        if strength < 1:
-            photo = strength * photo + (1 - strength) * pixels
-        out = np.rint(photo).astype(np.uint8)
-        marks.append(time.perf_counter())
-        stages = dict(zip(("encode", "denoise", "decode"), np.diff(marks) * 1e3, strict=True))
-        return Rendered(list(out), {k: float(v) for k, v in stages.items()}, Carry(self.graphs.lower(latents), picture))
+        encoding, denoising = (float(ms) for ms in np.diff(marks) * 1e3)
+        early = None if self.anchor is None else self._photo(latents, video)
+
+        def decode() -> tuple[list[Pixels], dict[str, float]]:
+            began = time.perf_counter()
+            photo = self._photo(latents, video) if early is None else early
+            strength = float(np.clip(window.settings.strength, 0, 1))
+            if strength < 1:
+                photo = strength * photo + (1 - strength) * pixels
+            out = list(np.rint(photo).astype(np.uint8))
+            return out, {"encode": encoding, "denoise": denoising, "decode": (time.perf_counter() - began) * 1e3}
+
+        picture = None if early is None else np.rint(early[self.spec.stride]).astype(np.uint8)
+        return Rendered(Carry(kept, picture), decode)
+
+    def _photo(self, latents: Any, video: F32) -> F32:
+        """The photoreal pictures (T, H, W, 3), 0 to 255."""
+        return np.clip((self.graphs.decode(latents, video)[0].transpose(0, 2, 3, 1) + 1) * 127.5, 0, 255)
 
     def pack(self, carry: object) -> dict[str, F32]:
         """See `Backend.pack`."""

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.client import Arrived, Event, Lost, Ready, Refused, Waiting
-from bridge.protocol import ModelSpec, Refuse, RenderSettings, Window
+from bridge.protocol import Chunk, ModelSpec, Refuse, RenderSettings, Window
 from capture.errors import SourceEnded
 from capture.frame import Frame
 from capture.source import FrameSource, Pacing
@@ -259,7 +259,7 @@ class Session:
                 self._forget_server("the server is gone; waiting for it to come back")
             case Arrived(chunk, frames):
                 self._sent.pop(chunk.sequence, None)
-                self._arrive(chunk.segment, chunk.start, frames, chunk.stage_ms)
+                self._arrive(chunk, frames)
             case _:
                 assert_never(event)
 
@@ -303,16 +303,15 @@ class Session:
         self._sent.clear()
         self._frames.clear()
 
-    def _arrive(self, segment: int, start: int, frames: list[NDArray[np.uint8]], stage_ms: dict[str, float]) -> None:
+    def _arrive(self, chunk: Chunk, frames: list[NDArray[np.uint8]]) -> None:
         if self._stitcher is None or self._spec is None:
             return
-        self.stats.stages(stage_ms)
+        self.stats.arrived(chunk)
         if self.pacing is Pacing.FREERUN:
-            seconds = sum(self.stats.stage_ms.values()) / 1e3
-            period = intake_period(seconds, self._spec.stride, self.fastest)
+            period = intake_period(self.stats.period_ms / 1e3, self._spec.stride, self.fastest)
             self._intake = Intake(period, self._intake.next_due)
         self.stats.server = ""
-        self._emit(self._stitcher.push(segment, start, frames))
+        self._emit(self._stitcher.push(chunk.segment, chunk.start, frames))
         self.stats.seam = self._stitcher.seam
 
     def _renew(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from bridge.protocol import Chunk
 from capture.recording.recorder import RecorderStatus
 
 RATE_SECONDS = 3.0
@@ -51,6 +52,8 @@ class Stats:
     captured: float = 0.0
     """When the last photoreal frame shown was captured, in seconds of the monotonic clock."""
     seam: float | None = None
+    period_ms: float = 0.0
+    """How often the server could render a window."""
     stage_ms: dict[str, float] = field(default_factory=dict[str, float])
     recording: RecorderStatus | None = None
     history: dict[str, deque[float]] = field(default_factory=dict[str, "deque[float]"])
@@ -58,9 +61,10 @@ class Stats:
     rate_in: Rate = field(default_factory=Rate)
     rate_out: Rate = field(default_factory=Rate)
 
-    def stages(self, latest: dict[str, float]) -> None:
-        """Folds a chunk's stage times into the running averages."""
-        for name, ms in latest.items():
+    def arrived(self, chunk: Chunk) -> None:
+        """Folds a chunk's times into the running averages."""
+        self.period_ms = 0.8 * (self.period_ms or chunk.period_ms) + 0.2 * chunk.period_ms
+        for name, ms in chunk.stage_ms.items():
             self.stage_ms[name] = 0.8 * self.stage_ms.get(name, ms) + 0.2 * ms
             self.remember(name, ms)
 

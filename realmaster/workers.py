@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from bridge.client import Arrived, Event, Ready
 from bridge.codec import Pixels, padded
-from bridge.protocol import Chunk, ModelSpec, Window
-from bridge.server import Rendered
+from bridge.protocol import ModelSpec, Window
 from realmaster.backends import open_backend
 from realmaster.config import Model
 from realmaster.errors import UserError
+from realmaster.link import chunk_of
 
 RESTARTS = 3
 """How often a worker that died is started again, with its window, before the render gives up."""
@@ -31,10 +31,10 @@ class _Worker:
         """What it renders."""
         return self.backend.spec
 
-    def render(self, window: Window, frames: Sequence[Pixels]) -> Rendered:
-        """See `Backend.render`; what it would carry on stays here."""
+    def render(self, window: Window, frames: Sequence[Pixels]) -> tuple[list[Pixels], dict[str, float]]:
+        """Frames and milliseconds by stage, see `Backend.render`; what it would carry on stays here."""
         done = self.backend.render(window, padded(frames, window.length), None)
-        return Rendered(done.frames[:window.valid], done.stage_ms, None)
+        return list(done.frames[:window.valid]), done.stage_ms
 
 
 class RayLink:
@@ -88,9 +88,8 @@ class RayLink:
         if not self._jobs or self._jobs[0][1] in self._working:
             return None
         window, promise = self._jobs.popleft()
-        chunk: Rendered = self._get(promise)
-        return Arrived(Chunk(sequence=window.sequence, segment=window.segment, start=window.start, valid=window.valid,
-                             width=window.width, height=window.height, stage_ms=chunk.stage_ms), list(chunk.frames))
+        frames, stage_ms = self._get(promise)
+        return Arrived(chunk_of(window, stage_ms), frames)
 
     @property
     def carry(self) -> dict[str, NDArray[np.float32]]:

@@ -17,11 +17,14 @@ SPEC = ModelSpec(model="tint", width=64, height=48, length=13, overlap=5)
 class TintBackend:
     """Inverts the frames, and brightens them by how many windows led up to this one without a gap."""
 
-    def __init__(self, spec: ModelSpec = SPEC) -> None:
-        self.spec = spec
-        self.gate = threading.Event()
+    def __init__(self, spec: ModelSpec = SPEC, pipelined: bool = False) -> None:
+        self.spec, self.pipelined = spec, pipelined
+        self.gate, self.decode_gate = threading.Event(), threading.Event()
         self.gate.set()
+        self.decode_gate.set()
         self.fail = False
+        self.rendered = threading.Semaphore(0)
+        """Released once for every window that is rendered, decoded or not."""
 
     def pack(self, carry: object) -> dict[str, np.ndarray]:
         return {"depth": np.array([carry], np.float32)} if isinstance(carry, int) else {}
@@ -38,4 +41,9 @@ class TintBackend:
         pixels = np.stack(frames)
         tinted = 255 - pixels.astype(np.float32) * 0.5 - min(depth, 20)
         mixed = strength * tinted + (1 - strength) * pixels
-        return Rendered(list(np.clip(np.rint(mixed), 0, 255).astype(np.uint8)), {"tint": 1.0}, depth)
+        self.rendered.release()
+        return Rendered(depth, lambda: self._decode(mixed))
+
+    def _decode(self, mixed: np.ndarray) -> tuple[list[Pixels], dict[str, float]]:
+        self.decode_gate.wait(20)
+        return list(np.clip(np.rint(mixed), 0, 255).astype(np.uint8)), {"tint": 1.0}

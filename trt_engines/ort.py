@@ -28,7 +28,7 @@ class OrtGraphs:
     Threads do not spin: beside a game on two cores, spinning costs a third of the frame rate.
     """
 
-    temporal, prompts, guides = 4, False, False
+    temporal, prompts, guides, pipelined = 4, False, False, False
 
     def __init__(self, folder: Path, threads: int, remedy: str) -> None:
         self.manifest: Manifest = read_manifest(folder, remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -58,6 +59,8 @@ class BackboneGraphs:
         self._read_prompt = lru_cache(MAX_PROMPTS)(read_prompt)
         self.contexts = [InContext(expert.tokens, running.reading.reach) for expert in backbone.experts]
         self.dtype = backbone.experts[0].model.dtype
+        self._side = torch.cuda.Stream() if device == "cuda" else None  # decodes beside the next window's denoising
+        self.pipelined = self._side is not None
         self.temporal, self.guides = backbone.video.grid[0], running.reading.guides
 
     def levels(self, steps: int) -> list[float]:
@@ -120,7 +123,8 @@ class BackboneGraphs:
     @torch.no_grad()
     def decode(self, latent: Tensor, video: F32) -> F32:
         """Latents to the photoreal window (1, T, 3, H, W) in about [-1, 1]; the game's is not looked at."""
-        return self.lower(self.backbone.video.decode(latent))
+        with contextlib.nullcontext() if self._side is None else torch.cuda.stream(self._side):
+            return self.lower(self.backbone.video.decode(latent))
 
     def lift(self, array: F32) -> Tensor:
         """An array on the model's device."""

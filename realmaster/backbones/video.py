@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from copy import copy
 from typing import Any
 
 import torch
@@ -48,6 +49,8 @@ class LatentVideo(Autoencoder):
 
     def __init__(self, vae: Any) -> None:
         self.vae = vae
+        # The same weights, but not the caches that Wan's keeps on itself while it works: one may encode meanwhile.
+        self._decoder = copy(vae)
         config = vae.config
         if hasattr(config, "z_dim"):  # Wan keeps them in its config, LTX in its weights
             self.mean, self.std = torch.tensor(config.latents_mean), torch.tensor(config.latents_std)
@@ -71,16 +74,17 @@ class LatentVideo(Autoencoder):
         """See `Autoencoder.decode`."""
         z = (latents * self._wide(self.std, latents) + self._wide(self.mean, latents)).to(self.vae.dtype)
         if not self.timed:
-            return self.vae.decode(z, return_dict=False)[0].float().transpose(1, 2)
+            return self._decoder.decode(z, return_dict=False)[0].float().transpose(1, 2)
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(z.shape, generator=generator).to(z)
         z = (1 - DECODE_NOISE) * z + DECODE_NOISE * noise
         timestep = torch.full((len(z),), DECODE_TIMESTEP).to(z)
-        return self.vae.decode(z, timestep, return_dict=False)[0].float().transpose(1, 2)
+        return self._decoder.decode(z, timestep, return_dict=False)[0].float().transpose(1, 2)
 
     def tile(self) -> None:
         """See `Autoencoder.tile`."""
         self.vae.enable_tiling()
+        self._decoder.enable_tiling()
 
     @staticmethod
     def _wide(statistic: Tensor, like: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ F32 = NDArray[np.float32]
 class TorchGraphs:
     """Base weights plus LoRA through peft. Implements `realmaster.sampler.Graphs`."""
 
-    temporal, prompts, guides = TEMPORAL, False, False
+    temporal, prompts, guides, pipelined = TEMPORAL, False, False, False
 
     def __init__(self, checkpoint: Path, threads: int) -> None:
         torch.set_num_threads(threads)

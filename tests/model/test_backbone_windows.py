@@ -28,6 +28,7 @@ from realmaster.backbones.tiny_video import TAEHV, TinyVideo  # noqa: E402
 from realmaster.backends import open_backend  # noqa: E402
 from realmaster.config import Model  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
+from realmaster.evaluation.stream import stream  # noqa: E402
 from realmaster.guides import guides_of  # noqa: E402
 from realmaster.sampler import Anchor, Carry, WindowBackend  # noqa: E402
 from realmaster.training.large import add_lora, save_lora  # noqa: E402
@@ -188,6 +189,16 @@ def test_fp8_needs_a_gpu_that_multiplies_it(folder):
     pytest.importorskip("torchao")
     with pytest.raises(UserError, match=r"compute capability 8\.9"):
         backend(folder, precision="fp8")
+
+
+def test_decoding_beside_the_next_window_changes_nothing(folder):
+    video = np.stack([FRAMES[i % LENGTH] for i in range(30)])
+    photos = []
+    for pipelined in (False, True):
+        model = backend(folder)
+        model.pipelined = pipelined
+        photos.append(np.stack(stream(model, video, RenderSettings(steps=2)).photos))
+    assert photos[0].shape == video.shape and np.array_equal(*photos)
 
 
 def test_guides_come_below_the_frames_and_are_read(folder, tmp_path):

@@ -49,6 +49,21 @@ def answer(socket: zmq.Socket):
     return decode_server(socket.recv_multipart())[0]
 
 
+def test_a_window_is_decoded_while_the_next_is_rendered(serve):
+    backend = TintBackend(pipelined=True)
+    backend.decode_gate.clear()
+    client = BridgeClient(serve(lambda: backend).address)
+    until(client, Ready)
+    for n in range(2):
+        client.send(window(n, 8 * n, n > 0), list(PIXELS))
+    assert all(backend.rendered.acquire(timeout=PATIENCE) for _ in range(2)), "both are, and none is decoded yet"
+    backend.decode_gate.set()
+    for n in range(2):
+        got = until(client, Arrived)
+        expected = TintBackend().render(window(n), list(PIXELS), n - 1 if n else None).frames
+        assert got.chunk.sequence == n and np.array_equal(got.frames, expected) and got.chunk.period_ms > 0
+
+
 def test_windows_come_back_rendered_and_in_order(serve):
     client = BridgeClient(serve(TintBackend).address)
     ready = until(client, Ready)

@@ -118,8 +118,9 @@ def accounted(stats: Stats) -> int:
 @pytest.mark.parametrize("count", [1, 5, 13, 14, 21, 40])
 def test_offline_gives_every_frame_once_and_in_order(count):
     frames = moving_frames(count)
-    photos = offline(frames, TintBackend())
-    assert list(photos) == list(range(count))
+    photos, beside = (offline(frames, TintBackend(pipelined=pipelined)) for pipelined in (False, True))
+    assert list(photos) == list(beside) == list(range(count))
+    assert all(np.array_equal(photos[i], beside[i]) for i in photos), "decoding beside the next window changes nothing"
 
 
 def test_cuts_and_size_changes_lose_nothing_and_mix_nothing():

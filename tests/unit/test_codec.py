@@ -39,7 +39,7 @@ def window(length: int = 2, width: int = 3, height: int = 2) -> Window:
 
 
 def chunk() -> Chunk:
-    return Chunk(sequence=5, segment=1, start=8, valid=2, width=3, height=2, stage_ms={"denoise": 12.5})
+    return Chunk(sequence=5, segment=1, start=8, valid=2, width=3, height=2, stage_ms={"denoise": 12.5}, period_ms=20.0)
 
 
 FRAMES = list(np.arange(2 * 2 * 3 * 3, dtype=np.uint8).reshape(2, 2, 3, 3))
