@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[type[Any], str]] = {
     "serve": (config.Serve, "realmaster.commands.serve"),
     "render": (config.Render, "realmaster.commands.render"),
     "models": (config.Models, "realmaster.commands.models"),
+    "check-plugin": (config.CheckPlugin, "realmaster.commands.check_plugin"),
     "doctor": (config.Doctor, "realmaster.commands.doctor"),
     "keys": (config.Keys, "realmaster.commands.keys"),
     "pairs render": (PairsRender, "realmaster.commands.pairs"),

@@ -250,6 +250,18 @@ class Models(Settings, frozen=True):
     """Of the LoRA: one_way caches the reference."""
 
 
+class CheckPlugin(Settings, frozen=True):
+    """Look at a running game's buffers and say in plain words what is wrong with them.
+
+    Move the camera while it runs. The exit status is 1 if something is wrong.
+    """
+
+    ring: tyro.conf.Positional[str]
+    """Name of the ring that the game publishes."""
+    seconds: float = 4.0
+    """How long to watch."""
+
+
 class Doctor(Settings, frozen=True):
     """Check this machine and say what to do about what is missing."""
 

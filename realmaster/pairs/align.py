@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from realmaster.errors import UserError
+from realmaster.warp import psnr, warp
 
 F32 = NDArray[np.float32]
 MAX_HIT_MISMATCH = 0.03
@@ -39,23 +39,6 @@ class Alignment(msgspec.Struct, frozen=True, kw_only=True):
             raise UserError(f"view depths differ by {self.depth_error:.1%} (median)")
         if self.still_db < MIN_CHANGE_DB and self.warp_gain_db <= 0:
             raise UserError(f"the motion vectors do not explain the photograph ({self.warp_gain_db:.1f} dB)")
-
-
-def warp(previous: NDArray[np.uint8], motion: NDArray[np.float16]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """`previous` (H, W, 3) u8 moved to the current frame by `motion` (H, W, 2) px, and where that is inside it."""
-    height, width = motion.shape[:2]
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    x, y = x + motion[..., 0].astype(np.float32), y + motion[..., 1].astype(np.float32)
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    moved = cv2.remap(previous, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved, np.uint8), inside
-
-
-def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8], where: NDArray[np.bool_] | None = None) -> float:
-    """Peak signal to noise ratio in dB of u8 pictures, over the pixels `where`; 100 where they are equal."""
-    square = np.square(a.astype(np.float32) - b.astype(np.float32))
-    error = float((square if where is None else square[where]).mean())
-    return 100.0 if error < 65025e-10 else 10 * float(np.log10(65025 / error))
 
 
 def measure(photo: Sequence[NDArray[np.uint8]], motion: Sequence[NDArray[np.float16]],

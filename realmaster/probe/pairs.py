@@ -1,0 +1,93 @@
+"""What the probe looks at, and what it says."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from capture.frame import Encoding, Flags, Frame, Kind
+from realmaster.warp import psnr, warp
+
+F32 = NDArray[np.float32]
+PAIRS = 10
+"""Pairs of frames to look at, spread over those that show motion."""
+STILL_DB = 42.0
+"""Where two frames are more alike than this, nothing moves, and warping has nothing to gain."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong, or worth a note, with one thing; `text` says what to do."""
+
+    wrong: bool
+    about: str
+    text: str
+
+
+@dataclass
+class Examination:
+    """Figures (decibels and pixels) and findings."""
+
+    figures: dict[str, float] = field(default_factory=dict[str, float])
+    findings: list[Finding] = field(default_factory=list[Finding])
+
+    def wrong(self, about: str, text: str) -> None:
+        """Adds a fault."""
+        self.findings.append(Finding(True, about, text))
+
+    def note(self, about: str, text: str) -> None:
+        """Adds what is no fault but limits what can be done."""
+        self.findings.append(Finding(False, about, text))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two consecutive frames, and how alike they are in dB."""
+
+    before: Frame
+    now: Frame
+    still_db: float
+
+    def gain(self, motion: NDArray[Any]) -> float:
+        """By how many dB warping by `motion` (H, W, 2) brings the frame before closer."""
+        moved, inside = warp(self.before.rgb, motion)
+        if inside.mean() < 0.2:
+            return -self.still_db
+        now = self.now.rgb
+        return psnr(moved, now, inside) - psnr(self.before.rgb, now, inside)
+
+
+def moving_pairs(frames: Sequence[Frame]) -> list[Pair]:
+    """Up to `PAIRS` consecutive frames between which the picture moves, and nothing was cut or lost."""
+    found = [Pair(a, b, psnr(a.rgb, b.rgb)) for a, b in itertools.pairwise(frames)
+             if not b.flags & Flags.RESET and not b.dropped and a.size == b.size]
+    moving = [pair for pair in found if pair.still_db < STILL_DB]
+    return moving[::max(1, len(moving) // PAIRS)][:PAIRS]
+
+
+def mean_gain(pairs: Sequence[Pair], motion_of: Callable[[Pair], NDArray[Any]]) -> float:
+    """Over all pairs."""
+    return float(np.mean([pair.gain(motion_of(pair)) for pair in pairs]))
+
+
+def inverse_depth(frame: Frame) -> F32:
+    """(H, W) 1 / view depth in 1/m as the frame claims to have it."""
+    buffer = frame.buffers[Kind.DEPTH]
+    data = buffer.data[..., 0].astype(np.float32)
+    return data if buffer.encoding is Encoding.INVERSE_Z else reciprocal(data)
+
+
+def reciprocal(x: NDArray[Any]) -> F32:
+    """1 / x; 0 stays 0."""
+    return np.where(x > 1e-6, 1 / np.maximum(x, 1e-6), 0).astype(np.float32)
+
+
+def edges(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where a picture (H, W, 3) has edges."""
+    return cv2.Canny(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), 60, 160) > 0

@@ -1,0 +1,47 @@
+"""Frames moved by motion vectors, and the motion that depth and camera imply for what stands still."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from capture.frame import Camera
+
+
+def warp(previous: NDArray[np.uint8], motion: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """`previous` (H, W, 3) u8 moved to the current frame by `motion` (H, W, 2) px, and where that is inside it."""
+    height, width = motion.shape[:2]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    x, y = x + motion[..., 0].astype(np.float32), y + motion[..., 1].astype(np.float32)
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    moved = cv2.remap(previous, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.uint8), inside
+
+
+def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8], where: NDArray[np.bool_] | None = None) -> float:
+    """Peak signal to noise ratio in dB of u8 pictures, over the pixels `where`; 100 where they are equal."""
+    square = np.square(a.astype(np.float32) - b.astype(np.float32))
+    error = float((square if where is None else square[where]).mean())
+    return 100.0 if error < 65025e-10 else 10 * float(np.log10(65025 / error))
+
+
+def geometric_motion(inverse_depth: NDArray[Any], camera: Camera) -> NDArray[np.float32]:
+    """Motion (H, W, 2) in pixels, previous = current + motion, of a world that stands still under `camera`.
+
+    `inverse_depth` (H, W) is 1 / view depth in 1/m; where it is 0 the point is infinitely far, and only turns count.
+    """
+    height, width = inverse_depth.shape
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    right, up = (x + 0.5) / width * 2 - 1, 1 - (y + 0.5) / height * 2
+    p = camera.projection
+    # Homogeneous points of view space at depth 1, so that infinity needs no case of its own.
+    points = np.stack([(right + p[0, 2]) / p[0, 0], (up + p[1, 2]) / p[1, 1], -np.ones_like(x),
+                       inverse_depth.astype(np.float32)], -1)
+    back = camera.previous_projection @ camera.previous_view @ np.linalg.inv(camera.view.astype(np.float64))
+    before = points @ back.T.astype(np.float32)
+    w = np.where(np.abs(before[..., 3]) < 1e-9, 1e-9, before[..., 3])
+    past_x, past_y = (before[..., 0] / w + 1) / 2 * width - 0.5, (1 - before[..., 1] / w) / 2 * height - 0.5
+    return np.stack([past_x - x, past_y - y], -1).astype(np.float32)
