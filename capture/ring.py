@@ -33,11 +33,16 @@ STALE_NS = 2_000_000_000
 """A peer whose heartbeat is older than this is taken for dead."""
 
 CONTROL = np.dtype({
-    "names": ["magic", "version", "slots", "closed", "slot_bytes", "head", "heartbeat_ns", "session_id",
+    "names": ["magic", "version", "slots", "closed", "slot_bytes", "silent", "head", "heartbeat_ns", "session_id",
               "reader_heartbeat_ns", "reader_done"],
-    "formats": ["<u4", "<u4", "<u4", "<u4", "<u8", "<u8", "<u8", "<u8", "<u8", "<u8"],
-    "offsets": [0, 4, 8, 12, 16, 64, 128, 136, 192, 200], "itemsize": CONTROL_BYTES})
-"""`head` counts published frames; `reader_done` is the last one that a frame-locked reader is done with."""
+    "formats": ["<u4", "<u4", "<u4", "<u4", "<u8", "<u4", "<u8", "<u8", "<u8", "<u8", "<u8"],
+    "offsets": [0, 4, 8, 12, 16, 24, 64, 128, 136, 192, 200], "itemsize": CONTROL_BYTES})
+"""`head` counts published frames; `reader_done` is the last one that a frame-locked reader is done with. A `silent`
+writer sends no wake-ups, as the one in C does: readers look by themselves.
+"""
+LOOK_SECONDS = 0.1
+SILENT_LOOK_SECONDS = 0.002
+"""How often a reader looks for frames: of a writer that wakes it, and of a silent one."""
 
 
 def ring_path(name: str) -> Path:
@@ -207,7 +212,9 @@ class RingReader:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            if self.notify.poll(int(min(left, 0.1) * 1000)):
+            if self.control["silent"][0]:
+                time.sleep(min(left, SILENT_LOOK_SECONDS))
+            elif self.notify.poll(int(min(left, LOOK_SECONDS) * 1000)):
                 self.notify.recv()
 
     @property

@@ -1,0 +1,190 @@
+/* The writer's end of a ring: see realmaster.h. Build: cc -std=c11 -O2 -shared -fPIC -o librealmaster.so realmaster.c */
+#define _GNU_SOURCE
+#include "realmaster.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SLOTS = 8, CELL = 64, PAGE = 4096, LOCKED_FRAMES = 2 };
+static const uint64_t STALE_NS = 2000000000u; /* a reader whose heartbeat is older is taken for dead */
+
+struct rm_ring {
+    char path[128];
+    uint8_t *memory;
+    rm_control *control;
+    uint64_t bytes, used; /* of the mapping; of the frame begun, 0 if none is */
+    int framelocked;
+};
+
+static const struct { uint16_t encoding, dtype, channels, size; } FORMATS[] = {
+    {RM_RGBA8, 1, 4, 1}, {RM_INVERSE_Z, 2, 1, 2}, {RM_LINEAR_Z, 3, 1, 4},
+    {RM_PIXELS, 2, 2, 2}, {RM_WORLD_XYZ0, 2, 4, 2}, {RM_INDEX, 4, 1, 4}};
+
+static uint64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t aligned(uint64_t bytes, uint64_t to) { return (bytes + to - 1) / to * to; }
+
+static uint64_t load(const uint64_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
+
+static void store(uint64_t *at, uint64_t value) { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
+
+static uint8_t *slot_of(const rm_ring *ring) {
+    return ring->memory + PAGE + ring->control->head % SLOTS * ring->control->slot_bytes;
+}
+
+uint64_t rm_frame_bytes(uint64_t buffer_bytes) { return sizeof(rm_frame) + aligned(buffer_bytes, 64) + 64 * RM_MAX_BUFFERS; }
+
+static int good_name(const char *name) {
+    size_t length = strlen(name);
+    return length > 0 && length <= 64 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == length;
+}
+
+/* A fresh file, renamed over an old one: a reader of a crashed game's ring keeps its own inode. */
+static int map_file(rm_ring *ring, const char *part) {
+    int file = open(part, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (file < 0) return RM_NO_ROOM;
+    int full = posix_fallocate(file, 0, (off_t)ring->bytes);
+    void *memory = full ? MAP_FAILED : mmap(NULL, ring->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
+    close(file);
+    if (memory == MAP_FAILED) {
+        unlink(part);
+        return RM_NO_ROOM;
+    }
+    ring->memory = memory;
+    ring->control = memory;
+    return 0;
+}
+
+int rm_open(const char *name, uint64_t frame_bytes, int mode, rm_ring **out) {
+    *out = NULL;
+    if (!good_name(name)) return RM_BAD_NAME;
+    rm_ring *ring = calloc(1, sizeof *ring);
+    if (ring == NULL) return RM_NO_ROOM;
+    char part[160];
+    uint64_t slot_bytes = aligned(frame_bytes + CELL, PAGE);
+    snprintf(ring->path, sizeof ring->path, "/dev/shm/realmaster-%s.ring", name);
+    snprintf(part, sizeof part, "%s.%d.part", ring->path, (int)getpid());
+    ring->bytes = PAGE + SLOTS * slot_bytes;
+    ring->framelocked = mode == RM_FRAMELOCKED;
+    int error = map_file(ring, part);
+    if (error) {
+        free(ring);
+        return error;
+    }
+    rm_control *control = ring->control;
+    control->version = RM_VERSION, control->slots = SLOTS, control->slot_bytes = slot_bytes, control->silent = 1;
+    control->session_id = control->heartbeat_ns = now_ns();
+    __atomic_store_n(&control->magic, (uint32_t)RM_RING_MAGIC, __ATOMIC_RELEASE);
+    if (rename(part, ring->path)) {
+        unlink(part);
+        munmap(ring->memory, ring->bytes);
+        free(ring);
+        return RM_NO_ROOM;
+    }
+    *out = ring;
+    return 0;
+}
+
+static int reader_lives(const rm_ring *ring) { return now_ns() - load(&ring->control->reader_heartbeat_ns) < STALE_NS; }
+
+int rm_wanted(rm_ring *ring) {
+    store(&ring->control->heartbeat_ns, now_ns());
+    /* The first frame is always wanted: it tells readers that come what there is to see. */
+    return ring->framelocked || ring->control->head == 0 || reader_lives(ring);
+}
+
+static void wait_for_reader(rm_ring *ring) {
+    const struct timespec pause = {0, 1000000};
+    for (;;) {
+        uint64_t head = ring->control->head;
+        int came = load(&ring->control->reader_heartbeat_ns) != 0;
+        int ahead = came ? head - load(&ring->control->reader_done) >= LOCKED_FRAMES && reader_lives(ring) : head > 0;
+        if (!ahead) return;
+        store(&ring->control->heartbeat_ns, now_ns());
+        nanosleep(&pause, NULL);
+    }
+}
+
+rm_frame *rm_begin(rm_ring *ring) {
+    if (ring->framelocked) wait_for_reader(ring);
+    uint8_t *slot = slot_of(ring);
+    store((uint64_t *)slot, 2 * ring->control->head + 1);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* nothing of the frame is written before readers can tell */
+    rm_frame *frame = (rm_frame *)(slot + CELL);
+    memset(frame, 0, sizeof *frame);
+    frame->magic = RM_FRAME_MAGIC, frame->size = sizeof *frame, frame->version = RM_VERSION;
+    frame->metres_per_unit = 1;
+    frame->t_capture_ns = now_ns();
+    frame->session_id = ring->control->session_id;
+    ring->used = sizeof *frame;
+    return frame;
+}
+
+static int fits(int kind, int encoding) {
+    static const int OF[] = {0, RM_RGBA8, RM_RGBA8, RM_INVERSE_Z, RM_PIXELS, RM_WORLD_XYZ0, RM_INDEX};
+    if (kind < RM_COLOR || kind > RM_OBJECT_ID) return 0;
+    return encoding == OF[kind] || (kind == RM_DEPTH && encoding == RM_LINEAR_Z);
+}
+
+int rm_put(rm_ring *ring, int kind, int encoding, uint32_t width, uint32_t height, const void *pixels, int64_t row_bytes) {
+    rm_frame *frame = (rm_frame *)(slot_of(ring) + CELL);
+    if (ring->used == 0) return RM_BAD_ORDER;
+    if (!fits(kind, encoding) || width == 0 || height == 0 || width > RM_MAX_SIDE || height > RM_MAX_SIDE) return RM_BAD_BUFFER;
+    for (uint32_t i = 0; i < frame->buffer_count; i++)
+        if (frame->buffers[i].kind == kind) return RM_BAD_ORDER;
+    uint64_t row = (uint64_t)width * FORMATS[encoding - 1].channels * FORMATS[encoding - 1].size;
+    uint64_t bytes = row * height;
+    if (ring->used + bytes > ring->control->slot_bytes - CELL) return RM_TOO_LARGE;
+    uint8_t *to = (uint8_t *)frame + ring->used;
+    const uint8_t *from = pixels;
+    for (uint32_t y = 0; y < height; y++, to += row, from += row_bytes) memcpy(to, from, row);
+    frame->buffers[frame->buffer_count++] = (rm_buffer){
+        (uint16_t)kind, (uint16_t)encoding, FORMATS[encoding - 1].dtype, FORMATS[encoding - 1].channels,
+        width, height, ring->used, bytes};
+    if (kind == RM_COLOR) frame->width = width, frame->height = height;
+    ring->used += aligned(bytes, 64);
+    return 0;
+}
+
+int rm_publish(rm_ring *ring) {
+    uint8_t *slot = slot_of(ring);
+    rm_frame *frame = (rm_frame *)(slot + CELL);
+    if (ring->used == 0 || frame->width == 0) return RM_BAD_ORDER;
+    uint64_t head = ring->control->head;
+    store((uint64_t *)slot, 2 * head + 2);
+    store(&ring->control->head, head + 1);
+    store(&ring->control->heartbeat_ns, now_ns());
+    ring->used = 0;
+    return 0;
+}
+
+void rm_close(rm_ring *ring) {
+    if (ring == NULL) return;
+    __atomic_store_n(&ring->control->closed, 1u, __ATOMIC_RELEASE);
+    unlink(ring->path);
+    munmap(ring->memory, ring->bytes);
+    free(ring);
+}
+
+const char *rm_error(int code) {
+    switch (code) {
+    case 0: return "nothing is wrong";
+    case RM_BAD_NAME: return "a ring's name is 1 to 64 letters, digits, '-' or '_'";
+    case RM_NO_ROOM: return "no room for the ring in /dev/shm: free some shared memory or lower the game's resolution";
+    case RM_TOO_LARGE: return "the frame does not fit: open the ring for all of its buffers (rm_frame_bytes)";
+    case RM_BAD_BUFFER: return "no such buffer: see rm_kind and rm_encoding, sides are 1 to 8192 pixels";
+    case RM_BAD_ORDER: return "out of order: rm_begin, then rm_put once for each kind with COLOR among them, then rm_publish";
+    default: return "unknown code";
+    }
+}
