@@ -1,13 +1,14 @@
 """Frames of 1280x720 with colour, depth and motion (9.2 MB) between two processes: our ring, and ZeroMQ tcp.
 
-Both at full speed (frames a second) and at 60 a second (age on arrival, in ms), in one run. The
-reader copies every frame out, as the capture layer does, and touches it.
+The ring's writer is the one in Python, and the one in C. All at full speed (frames a second) and at 60 a second (age
+on arrival, in ms), in one run. The reader copies every frame out, as the capture layer does, and touches it.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 
 import zmq
 
@@ -44,6 +45,19 @@ while not writer.reader_alive(): time.sleep(0.01)
 pace(lambda i: writer.publish(frame(i)), float(sys.argv[2]), float(sys.argv[3]))
 writer.close()
 """
+NATIVE = COMMON + """
+import tempfile
+from pathlib import Path
+from engine_plugins.native.binding import NativeWriter, build, load
+with tempfile.TemporaryDirectory() as folder:
+    lib = load(build(Path(folder)))
+writer = NativeWriter(lib, sys.argv[1], packed_size(frame(0)), framelocked=sys.argv[2] == "0")
+print("ready", flush=True)
+writer.publish(frame(0))
+while not lib.rm_wanted(writer.ring): time.sleep(0.01)
+pace(lambda i: writer.publish(frame(i)), float(sys.argv[2]), float(sys.argv[3]))
+writer.close()
+"""
 TCP = COMMON + """
 socket = zmq.Context().socket(zmq.PUSH)
 socket.set_hwm(2)
@@ -58,10 +72,10 @@ socket.send(b"")
 """
 
 
-def ring(fps: float, seconds: float) -> tuple[float, list[float]]:
-    """Frames a second and ages in ms, over the ring."""
+def ring(writer: str, fps: float, seconds: float) -> tuple[float, list[float]]:
+    """Frames a second and ages in ms, over the ring with this writer."""
     name = f"bench-{time.monotonic_ns()}"
-    game = child(RING, name, str(fps), str(seconds))
+    game = child(writer, name, str(fps), str(seconds))
     assert game.stdout is not None
     game.stdout.readline()
     reader, ages = RingReader(name), []
@@ -101,11 +115,11 @@ def tcp(fps: float, seconds: float) -> tuple[float, list[float]]:
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=8.0, help="length of each of the four runs")
+    parser.add_argument("--seconds", type=float, default=8.0, help="length of each of the six runs")
     seconds = parser.parse_args().seconds
     print(machine())
     rates = {}
-    for name, run in (("ring", ring), ("ZeroMQ tcp", tcp)):
+    for name, run in (("ring", partial(ring, RING)), ("ring from C", partial(ring, NATIVE)), ("ZeroMQ tcp", tcp)):
         rates[name], full = run(0, seconds)
         _, paced = run(60, seconds)
         print(f"{name:<11} full speed {rates[name]:6.0f} frames/s, age {percentiles(full)} ms | "

@@ -105,7 +105,7 @@ int rm_wanted(rm_ring *ring) {
 }
 
 static void wait_for_reader(rm_ring *ring) {
-    const struct timespec pause = {0, 1000000};
+    const struct timespec pause = {0, 200000};
     for (;;) {
         uint64_t head = ring->control->head;
         int came = load(&ring->control->reader_heartbeat_ns) != 0;
