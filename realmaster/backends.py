@@ -13,8 +13,8 @@ from bridge.server import Backend
 from realmaster.backbones.folder import is_large, resolve
 from realmaster.config import TINY, Model
 from realmaster.errors import UserError
+from realmaster.pictures import fit
 from realmaster.sampler import Anchor, Graphs, WindowBackend
-from realmaster.windows import fit
 from trt_engines.ort import OrtGraphs
 
 

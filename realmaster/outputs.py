@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realmaster.errors import UserError
+from realmaster.pictures import fit
 from realmaster.resume import FILE
 from realmaster.session import Shown
 from realmaster.stats import Stats
-from realmaster.windows import fit
 
 TICK = Fraction(1, 90_000)
 PART = ".part"

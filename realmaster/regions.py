@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from capture.frame import Frame, Kind
 from realmaster.errors import UserError
-from realmaster.windows import fit
+from realmaster.pictures import fit
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from capture.errors import SourceEnded
 from capture.frame import Frame
 from capture.source import FrameSource, Pacing
 from realmaster.errors import UserError
+from realmaster.interface import with_interface
 from realmaster.link import Link
 from realmaster.pacing import Intake, Presentation, intake_period, present_at, take
 from realmaster.regions import Regions
@@ -326,7 +327,7 @@ class Session:
                 due = 0.0
                 if self.live and frame.t_capture_ns >= self._renewed:
                     due, self._presentation = present_at(self._presentation, frame.t_capture_ns / 1e9, self.clock())
-                self._display.append((due, Shown(frame, self.regions.compose(frame, photo))))
+                self._display.append((due, Shown(frame, with_interface(frame, self.regions.compose(frame, photo)))))
 
     def _present(self) -> None:
         limit = DISPLAY_WINDOWS * self._spec.length if self._spec else 0

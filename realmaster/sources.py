@@ -22,7 +22,7 @@ def used(look: Look) -> frozenset[Kind]:
     """Buffers that rendering needs; unless they are recorded, the rest stays in the ring."""
     ids = {Kind.OBJECT_ID} if look.keep or look.only else set[Kind]()
     guides = {Kind.NORMAL, Kind.DEPTH} if look.guides else set[Kind]()
-    return frozenset({Kind.COLOR} | ids | guides)
+    return frozenset({Kind.COLOR, Kind.SCENE_COLOR} | ids | guides)
 
 
 def open_source(settings: Live | Play, start: Callable[[str, list[str]], None]) -> FrameSource:

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.protocol import ModelSpec, RenderSettings, Window
-from capture.frame import Flags, Frame, Kind
+from capture.frame import Flags, Frame
 from realmaster.guides import guides_of
+from realmaster.interface import scene_of
+from realmaster.pictures import fit
 
 Place = tuple[int, int]
 """Where a frame stands in the stream: its segment, and its number in it."""
@@ -30,7 +32,7 @@ class Cut:
     start: int
     frames: tuple[Frame, ...]
     images: tuple[NDArray[np.uint8], ...]
-    """Final colour of each frame at the model's size, (height, width, 3); with guides (2 height, width, 3)."""
+    """Each frame's scene at the model's size, (height, width, 3); with guides (2 height, width, 3)."""
 
     @property
     def places(self) -> list[Place]:
@@ -83,7 +85,7 @@ class Windower:
 
     def _image(self, frame: Frame) -> NDArray[np.uint8]:
         spec = self.spec
-        small = fit(frame.buffers[Kind.COLOR].data, spec.width, spec.height)
+        small = fit(scene_of(frame), spec.width, spec.height)
         picture = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGBA2RGB), np.uint8)
         return np.concatenate([picture, fit(guides_of(frame), spec.width, spec.height)]) if spec.guides else picture
 
@@ -96,14 +98,6 @@ class Windower:
         self._frames, self._images, self._fresh, self._start = [], [], 0, 0
         self._segment += 1
         return last
-
-
-def fit(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """`image` (H, W, C) scaled to width x height: area-averaged when it shrinks, cubic when it grows."""
-    if image.shape[:2] == (height, width):
-        return image
-    mode = cv2.INTER_AREA if image.shape[1] > width else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, (width, height), interpolation=mode), np.uint8)
 
 
 def message(cut: Cut, spec: ModelSpec, sequence: int, continues: bool, settings: RenderSettings) -> Window:

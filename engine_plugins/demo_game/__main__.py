@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--fps", type=float, default=24.0, help="frames a second, 0 for unlimited (default: 24)")
     parser.add_argument("--frames", type=int, default=0, help="stop after so many, 0 for never (default: 0)")
     parser.add_argument("--framelocked", action="store_true", help="wait for the reader: nothing is lost")
+    parser.add_argument("--interface", action="store_true", help="draw one over the scene, and hand over both")
     args = parser.parse_args()
     width, height = (int(v) for v in args.size.split("x"))
     # One llvmpipe thread leaves the other core to the model.
@@ -48,7 +49,7 @@ def main() -> int:
             return None
         buffers = game.render(index * dt, dt)
         cut, last_shot = buffers.shot != last_shot, buffers.shot
-        return to_frame(buffers, index, index * dt, dt, cut)
+        return to_frame(buffers, index, index * dt, dt, cut=cut, interface=args.interface)
 
     return play(args.ring, args.fps, args.framelocked, make_frame)
 

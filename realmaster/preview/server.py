@@ -33,11 +33,11 @@ from bridge.protocol import MAX_PROMPT, RenderSettings
 from capture.frame import Kind
 from capture.paced import RealTimeSource
 from realmaster.errors import UserError
+from realmaster.pictures import fit
 from realmaster.preview.metrics import metrics_text
 from realmaster.recording import Recording
 from realmaster.session import Shown
 from realmaster.stats import Stats
-from realmaster.windows import fit
 
 WEB = Path(__file__).parent / "web"
 JPEG_QUALITY = 88

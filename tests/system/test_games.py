@@ -10,11 +10,17 @@ import cv2
 import numpy as np
 import pytest
 
+from bridge.protocol import RenderSettings
 from capture.engine import EngineSource
 from capture.errors import SourceEnded
 from capture.frame import CameraSource, Flags, Frame, Kind
 from capture.source import Pacing
 from engine_plugins.vizdoom_game import UNITS_PER_METRE, metres, pose_view, projection
+from realmaster.config import Look
+from realmaster.link import LocalLink
+from realmaster.session import Session, Shown
+from realmaster.sources import used
+from tests.fakes import TintBackend
 
 pytestmark = pytest.mark.games
 FRAMES = 30
@@ -124,6 +130,33 @@ def test_warping_by_motion_beats_not_warping(street):
 def test_the_same_seed_gives_the_same_street(street):
     again = play("engine_plugins.demo_game", "test-street-2", "--size", "320x180")
     assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(street, again, strict=True))
+
+
+def test_the_interface_of_a_running_game_is_on_top_of_the_photograph_bit_for_bit(ring_name):
+    """Game process, ring, windows, renderer, stitching: the whole way."""
+    pytest.importorskip("moderngl")
+    game = subprocess.Popen([sys.executable, "-m", "engine_plugins.demo_game", "--ring", ring_name, "--framelocked",
+                             "--fps", "0", "--frames", str(FRAMES), "--size", "320x180", "--interface"])
+    keep: list[Shown] = []
+
+    class Keep:
+        def show(self, shown, stats):
+            keep.append(shown)
+
+        def close(self):
+            pass
+
+    source = EngineSource(ring_name, Pacing.FRAMELOCKED, patience=60, kinds=used(Look()))
+    Session(source, LocalLink(TintBackend()), [Keep()], RenderSettings, pacing=Pacing.FRAMELOCKED).run(lambda: False)
+    assert game.wait(20) == 0
+    photos = [shown for shown in keep if shown.photo is not None]
+    assert len(photos) == FRAMES
+    for shown in photos:
+        color, scene = (shown.frame.buffers[kind].data[..., :3] for kind in (Kind.COLOR, Kind.SCENE_COLOR))
+        drawn = (color != scene).any(-1)
+        assert 0.02 < drawn.mean() < 0.2 and shown.photo.shape == color.shape
+        assert np.array_equal(shown.photo[drawn], color[drawn])
+        assert not np.array_equal(shown.photo[~drawn], color[~drawn])
 
 
 def test_doom_is_a_real_game_with_labels_and_a_pose(ring_name):
