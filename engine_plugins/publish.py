@@ -14,26 +14,31 @@ from capture.frame import Frame, packed_size
 from capture.ring import RingWriter
 
 
+def ending() -> tuple[threading.Event, Callable[[], bool]]:
+    """An event that SIGINT and SIGTERM set, and whether it is set or the process that started this one is gone."""
+    stop, parent = threading.Event(), os.getppid()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    return stop, lambda: stop.is_set() or os.getppid() != parent
+
+
 def play(ring: str, fps: float, framelocked: bool, make_frame: Callable[[int], Frame | None]) -> int:
     """Publishes `make_frame(i)` at `fps` (0 = as fast as it goes) until it gives None or a signal comes.
 
     Also ends when the process that started it is gone. Returns the exit status.
     """
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    parent = os.getppid()
+    stop, over = ending()
     writer: RingWriter | None = None
     due = time.monotonic()
     index = 0
     try:
-        while not stop.is_set() and os.getppid() == parent:
+        while not over():
             frame = make_frame(index)
             if frame is None:
                 break
             if writer is None:
                 writer = RingWriter(ring, packed_size(frame), framelocked=framelocked,
-                                    cancelled=lambda: stop.is_set() or os.getppid() != parent)
+                                    cancelled=over)
             writer.publish(frame)
             index += 1
             if fps:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.frame import Encoding, Flags, Frame, Kind
+from realmaster.interface import scene_of
 from realmaster.warp import psnr, warp
 
 F32 = NDArray[np.float32]
@@ -46,6 +47,11 @@ class Examination:
         self.findings.append(Finding(False, about, text))
 
 
+def picture(frame: Frame) -> NDArray[np.uint8]:
+    """What the buffers are about (H, W, 3): the scene without the interface, where the game gives it."""
+    return np.asarray(cv2.cvtColor(scene_of(frame), cv2.COLOR_RGBA2RGB), np.uint8)
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two consecutive frames, and how alike they are in dB."""
@@ -56,16 +62,16 @@ class Pair:
 
     def gain(self, motion: NDArray[Any]) -> float:
         """By how many dB warping by `motion` (H, W, 2) brings the frame before closer."""
-        moved, inside = warp(self.before.rgb, motion)
+        before, now = picture(self.before), picture(self.now)
+        moved, inside = warp(before, motion)
         if inside.mean() < 0.2:
             return -self.still_db
-        now = self.now.rgb
-        return psnr(moved, now, inside) - psnr(self.before.rgb, now, inside)
+        return psnr(moved, now, inside) - psnr(before, now, inside)
 
 
 def moving_pairs(frames: Sequence[Frame]) -> list[Pair]:
     """Up to `PAIRS` consecutive frames between which the picture moves, and nothing was cut or lost."""
-    found = [Pair(a, b, psnr(a.rgb, b.rgb)) for a, b in itertools.pairwise(frames)
+    found = [Pair(a, b, psnr(picture(a), picture(b))) for a, b in itertools.pairwise(frames)
              if not b.flags & Flags.RESET and not b.dropped and a.size == b.size]
     moving = [pair for pair in found if pair.still_db < STILL_DB]
     return moving[::max(1, len(moving) // PAIRS)][:PAIRS]
@@ -76,10 +82,22 @@ def mean_gain(pairs: Sequence[Pair], motion_of: Callable[[Pair], NDArray[Any]]) 
     return float(np.mean([pair.gain(motion_of(pair)) for pair in pairs]))
 
 
+def at_size(data: NDArray[Any], frame: Frame) -> F32:
+    """A buffer (h, w, C) at the size of the frame's colour, as f32; nothing is mixed."""
+    return np.asarray(cv2.resize(data.astype(np.float32), frame.size, interpolation=cv2.INTER_NEAREST), np.float32)
+
+
+def motion(frame: Frame) -> F32:
+    """(H, W, 2) motion vectors in pixels of the frame's colour."""
+    data = frame.buffers[Kind.MOTION].data
+    scale = frame.size[0] / data.shape[1], frame.size[1] / data.shape[0]
+    return at_size(data, frame) * np.array(scale, np.float32)
+
+
 def inverse_depth(frame: Frame) -> F32:
     """(H, W) 1 / view depth in 1/m as the frame claims to have it."""
     buffer = frame.buffers[Kind.DEPTH]
-    data = buffer.data[..., 0].astype(np.float32)
+    data = at_size(buffer.data, frame)
     return data if buffer.encoding is Encoding.INVERSE_Z else reciprocal(data)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.frame import Flags, Frame, Kind
-from realmaster.probe.pairs import Examination, Pair, edges, inverse_depth
+from realmaster.probe.pairs import Examination, Pair, edges, inverse_depth, motion, picture
 from realmaster.warp import geometric_motion
 
 JITTER_PX = (0.02, 2.0)
@@ -107,18 +107,18 @@ def _edge_match(colour: Frame, depth: Frame) -> float:
     inverse = inverse_depth(depth)
     scaled = np.clip(inverse / max(float(np.percentile(inverse, 99)), 1e-6), 0, 1) ** 0.5
     steps = cv2.Canny((scaled * 255).astype(np.uint8), 40, 120) > 0
-    return float(edges(colour.rgb)[steps].mean()) if steps.any() else 0.0
+    return float(edges(picture(colour))[steps].mean()) if steps.any() else 0.0
 
 
 def _speed(frame: Frame) -> NDArray[np.float32] | None:
     """Pixels (H, W) that each point should have moved since the frame before; None if the buffers do not tell."""
     if Kind.MOTION in frame.buffers:
-        motion = frame.buffers[Kind.MOTION].data.astype(np.float32)
+        vectors = motion(frame)
     elif frame.camera is not None and Kind.DEPTH in frame.buffers:
-        motion = geometric_motion(inverse_depth(frame), frame.camera)
+        vectors = geometric_motion(inverse_depth(frame), frame.camera)
     else:
         return None
-    return np.asarray(np.linalg.norm(motion, axis=-1), np.float32)
+    return np.asarray(np.linalg.norm(vectors, axis=-1), np.float32)
 
 
 def check_interface(frames: Sequence[Frame], seen: Examination) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.frame import Camera, Kind
-from realmaster.probe.pairs import F32, Examination, Pair, inverse_depth, mean_gain, reciprocal
+from realmaster.probe.pairs import F32, Examination, Pair, at_size, inverse_depth, mean_gain, motion, reciprocal
 from realmaster.warp import geometric_motion
 
 MARGIN_DB = 1.0
@@ -22,7 +22,7 @@ def check_motion(pairs: Sequence[Pair], seen: Examination) -> None:
     if any(Kind.MOTION not in pair.now.buffers for pair in pairs):
         seen.note("motion", "no motion vectors: what stands still can be followed by depth and camera, the rest cannot")
         return
-    vectors = {id(pair): pair.now.buffers[Kind.MOTION].data.astype(np.float32) for pair in pairs}
+    vectors = {id(pair): motion(pair.now) for pair in pairs}
     if any(not np.isfinite(v).all() for v in vectors.values()):
         seen.wrong("motion", "motion vectors hold NaN or infinity: write 0 where there is nothing")
         return
@@ -56,7 +56,7 @@ def check_geometry(pairs: Sequence[Pair], seen: Examination) -> None:
         seen.note("camera", "no camera matrices: motion cannot be derived from depth")
         return
     depths = {id(pair): inverse_depth(pair.now) for pair in pairs}
-    raw = {id(pair): pair.now.buffers[Kind.DEPTH].data[..., 0].astype(np.float32) for pair in pairs}
+    raw = {id(pair): at_size(pair.now.buffers[Kind.DEPTH].data, pair.now) for pair in pairs}
     given = mean_gain(pairs, lambda pair: _still(pair, depths[id(pair)]))
     flat = mean_gain(pairs, lambda pair: _still(pair, np.full_like(depths[id(pair)], depths[id(pair)].mean())))
     seen.figures |= {"gain by depth and camera, dB": given, "the same with flat depth, dB": flat}
