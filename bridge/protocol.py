@@ -91,7 +91,8 @@ class Hello(_Wire, frozen=True):
 class Window(_Wire, frozen=True):
     """A window of `length` frames to render; each buffer is one RGB frame (height, width, 3) u8.
 
-    With `guides`, each is (2 height, width, 3): the frame, and its guides below it.
+    With `guides`, each is (2 height, width, 3): the frame, and its guides below it; they are `trusted` unless they
+    were found not to explain the picture.
     `segment` rises at every cut; `start` is the first frame's place in its segment. Only the first
     `valid` frames are sent, the rest repeat the last one. `continues` says that the window before this one, one
     stride earlier in the same segment, was sent too.
@@ -107,6 +108,7 @@ class Window(_Wire, frozen=True):
     height: int
     settings: RenderSettings
     guides: bool = False
+    trusted: bool = True
 
 
 class Ping(_Wire, frozen=True):

@@ -32,6 +32,7 @@ from realmaster.errors import UserError
 from realmaster.interface import with_interface
 from realmaster.link import Link
 from realmaster.pacing import Intake, Presentation, intake_period, present_at, take
+from realmaster.probe.watch import GuideWatch
 from realmaster.regions import Regions
 from realmaster.stats import Stats
 from realmaster.stitch import Piece, Stitcher
@@ -102,6 +103,7 @@ class Session:
         self._display: deque[tuple[float, Shown]] = deque()
         self._presentation, self._intake = Presentation(), Intake(self.fastest)
         self._sequence = self._newest = self._renewed = 0
+        self._watch = GuideWatch(clock)
         self._sent_to: tuple[int, int] | None = None  # where the next window starts if it continues
         self._resume: tuple[Position, Sequence[Frame]] | None = None
         self._source_ended, self._greeted = False, link is None
@@ -195,6 +197,8 @@ class Session:
             return
         self._newest = frame.t_capture_ns
         self.tap(frame)
+        if self.live:
+            self.stats.guides = self._watch.look(frame)
         now = self.clock()
         self.stats.read += 1
         self.stats.rate_in.add(now)
@@ -240,7 +244,8 @@ class Session:
         cut = self._waiting.popleft()
         continues = self._sent_to == (cut.segment, cut.start) and cut.start > 0
         self._sent_to = cut.segment, cut.start + self._spec.stride
-        window = message(cut, self._spec, self._sequence, continues, self.settings())
+        window = message(cut, self._spec, self._sequence, continues=continues, trusted=not self.stats.guides,
+                         settings=self.settings())
         self._sequence += 1
         self._sent[window.sequence] = window
         link.send(window, cut.images)

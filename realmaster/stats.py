@@ -47,6 +47,8 @@ class Stats:
     model: str = ""
     prompts: bool = False
     """Whether the model reads a prompt."""
+    guides: str = ""
+    """What is wrong with the game's motion or depth; empty if nothing is known to be."""
     behind: float = 0.0
     """Seconds from capture to display of the last frame."""
     captured: float = 0.0
@@ -87,7 +89,7 @@ class Stats:
         return {"fps_in": round(self.rate_in.value(now), 1), "fps_out": round(self.rate_out.value(now), 1),
                 "behind": round(self.behind, 2), "dropped": dict(self.dropped), "read": self.read,
                 "shown": self.shown, "server": self.server, "source": self.source, "model": self.model,
-                "prompts": self.prompts,
+                "prompts": self.prompts, "guides": self.guides,
                 "seam": None if self.seam is None else round(self.seam, 2),
                 "stage_ms": {k: round(v, 1) for k, v in self.stage_ms.items()},
                 "recording": asdict(self.recording) if self.recording else None}
@@ -99,7 +101,8 @@ class Stats:
         dropped = ", ".join(f"{n} {cause}" for cause, n in sorted(self.dropped.items())) or "0"
         stages = "  ".join(f"{k} {v:.0f}" for k, v in self.stage_ms.items())
         return (f"in {self.rate_in.value(now):.1f} fps -> {self.model} {self.rate_out.value(now):.1f} fps | "
-                f"{self.behind:.2f} s behind the game | dropped: {dropped} | ms: {stages}{self._recorded()}")
+                f"{self.behind:.2f} s behind the game | dropped: {dropped} | ms: {stages}{self._recorded()}"
+                + (f" | {self.guides}" if self.guides else ""))
 
     def _recorded(self) -> str:
         r = self.recording

@@ -100,11 +100,12 @@ class Windower:
         return last
 
 
-def message(cut: Cut, spec: ModelSpec, sequence: int, continues: bool, settings: RenderSettings) -> Window:
+def message(cut: Cut, spec: ModelSpec, sequence: int, *, continues: bool, trusted: bool,
+            settings: RenderSettings) -> Window:
     """The wire's header for `cut`."""
     return Window(sequence=sequence, segment=cut.segment, start=cut.start, valid=len(cut.frames),
                   continues=continues, length=spec.length, width=spec.width, height=spec.height, guides=spec.guides,
-                  settings=settings)
+                  trusted=trusted, settings=settings)
 
 
 def window_places(window: Window) -> list[Place]:

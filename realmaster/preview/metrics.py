@@ -26,6 +26,7 @@ def metrics_text(stats: Stats, now: float) -> str:
     single("behind_now_seconds", "gauge", stats.behind)
     single("last_capture_seconds", "gauge", stats.captured)
     single("server_up", "gauge", float(not stats.server))
+    single("guides_ok", "gauge", float(not stats.guides))
     single("source_up", "gauge", float(not stats.source))
     for name, row in stats.quantiles().items():
         family(f"{name}_seconds", "summary", {q.replace("p", "0."): ms / 1e3 for q, ms in row.items()}, "quantile")

@@ -16,6 +16,7 @@ import pytest
 from capture.frame import Buffer, Encoding, Frame, Kind, packed_size
 from capture.ring import RingWriter
 from realmaster.probe import examine
+from realmaster.probe.watch import GuideWatch
 
 pytest.importorskip("moderngl", reason="needs the games extra")
 
@@ -187,3 +188,16 @@ def test_check_plugin_says_what_a_broken_game_gets_wrong(frames, ring_name):
         thread.join()
         writer.close()
     assert done.returncode == 1 and "WRONG: motion: motion vectors point the other way" in done.stdout, done.stdout
+
+
+def test_a_session_is_told_after_some_looks_and_only_of_bad_guides(frames):
+    def verdicts(run: list[Frame]) -> list[str]:
+        now = itertools.count(0, 2.0)
+        watch = GuideWatch(lambda: float(next(now)))
+        return [watch.look(frame) for frame in run]
+
+    assert not any(verdicts(frames)) and not any(verdicts(without(Kind.DEPTH, Kind.MOTION)(frames)))
+    broken = verdicts(BROKEN["motion the other way"][0](frames))
+    assert not any(broken[:4]) and "does not explain its picture" in broken[-1]
+    no_vectors = without(Kind.MOTION)(frames)
+    assert not any(verdicts(no_vectors)) and verdicts(BROKEN["transposed matrices"][0](no_vectors))[-1]
