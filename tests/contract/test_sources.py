@@ -68,7 +68,7 @@ def engine(tmp_path: Path, ring: str) -> Iterator[FrameSource]:
             writer.publish(frame)
         writer.close()
 
-    thread = threading.Thread(target=play)
+    thread = threading.Thread(target=play, daemon=True)
     thread.start()
     source = EngineSource(ring, Pacing.FRAMELOCKED)
     attached.set()

@@ -91,7 +91,7 @@ def play(ring: str, frames: list[Frame], fps: float, attached: threading.Event, 
             writer.publish(Frame(frame.frame_id, time.monotonic_ns(), frame.buffers, flags=frame.flags))
         writer.close()
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, daemon=True)  # a failed test must not wait for a reader that never came
     thread.start()
     return thread
 
