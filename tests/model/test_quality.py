@@ -18,7 +18,7 @@ from realmaster.sampler import Carry, WindowBackend
 ROOT = Path(__file__).parents[2]
 HELD_OUT = ROOT / "data" / "held_out"
 CLOSED, CLOSED_EACH = 0.5, 0.3
-"""Share of the squared error that must be gone, on average and in each kind of world; the model card has the figures."""
+"""Share of the squared error that must be gone, on average and in each kind of world; figures are in the model card."""
 pytestmark = pytest.mark.skipif(not TINY.exists(), reason="no shipped weights")
 
 
