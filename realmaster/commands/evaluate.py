@@ -42,13 +42,14 @@ def _evaluate(settings: Evaluate) -> int:
     clips = dataset.split(settings.split)
     backend = open_backend(settings.model)
     methods, notes = _methods(settings, backend)
+    distance = _perceptual(settings.lpips)
     ours = f"ours, {_steps(settings.steps[0])}"
     scores: dict[str, list[tuple[Clip, Scores]]] = {name: [] for name in methods}
     objects: dict[str, np.ndarray] = {}
     report = Report(settings.out, dataset.card.fps)
     for clip in clips:
         pair = dataset.load(clip, (*Judge.needs, Kind.NORMAL))
-        judge = Judge(pair)
+        judge = Judge(pair, distance)
         for name, method in methods.items():
             video = method(pair)
             scores[name].append((clip, judge.score(video)))
@@ -63,6 +64,14 @@ def _evaluate(settings: Evaluate) -> int:
     print("\n" + rows_as_text(rows) + "\n\n" + LEGEND + "\n\n" + "\n".join(notes))
     print(f"\n{report.write(rows, notes)}")
     return int(rows[ours].gap <= 0)
+
+
+def _perceptual(weights: Path | None) -> Callable[[Video, Video], float] | None:
+    if weights is None:
+        return None
+    from realmaster.evaluation.perceptual import Lpips
+
+    return Lpips(weights).distance
 
 
 def _steps(count: int) -> str:

@@ -28,4 +28,6 @@ class Evaluate(Settings, frozen=True):
     """Denoising steps to measure, a row each."""
     comparisons: Path = Path("data/comparisons")
     """Folder with the models that ours is compared with; rows whose model is missing are left out, and it says so."""
+    lpips: Path | None = None
+    """AlexNet's and LPIPS's weights in one safetensors file, for a column of perceptual distances."""
     model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)

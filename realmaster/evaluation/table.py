@@ -37,16 +37,18 @@ class Scores:
     warp: float
     colour: float
     seam: float
+    lpips: float = float("nan")
 
     @classmethod
     def mean(cls, scores: list[Scores]) -> Scores:
         """Mean over clips; a clip without still pixels or objects does not count for that column."""
-        return cls(*(float(np.nanmean([getattr(s, f.name) for s in scores])) for f in fields(cls)))
+        columns = [np.array([getattr(s, f.name) for s in scores]) for f in fields(cls)]
+        return cls(*(float(np.nanmean(c)) if np.isfinite(c).any() else float("nan") for c in columns))
 
 
 HEADINGS = {"gap": "gap closed", "psnr": "PSNR dB", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "edge_f1": "edge F1",
             "blur_ssim": "blur SSIM", "flicker": "flicker", "warp": "warp error", "colour": "object colour",
-            "seam": "seam"}
+            "seam": "seam", "lpips": "LPIPS"}
 FORMATS = {"gap": "{:.1%}", "psnr": "{:.2f}"}
 LEGEND = """\
 gap closed: share of the game's squared error against the path-traced truth that is gone; PSNR, SSIM, MS-SSIM: against
@@ -60,8 +62,9 @@ class Judge:
 
     needs = (Kind.DEPTH, Kind.MOTION, Kind.OBJECT_ID)
 
-    def __init__(self, pair: Pair) -> None:
-        self.pair = pair
+    def __init__(self, pair: Pair, distance: Callable[[Video, Video], float] | None = None) -> None:
+        """`distance`, if there is one, is a perceptual one between clips."""
+        self.pair, self.distance = pair, distance
         self.ids: NDArray[np.uint32] = pair.buffers[Kind.OBJECT_ID][..., 0]
         self.motion = Motion(pair.buffers[Kind.MOTION], pair.buffers[Kind.DEPTH][..., 0], self.ids)
         self.borders = list(range(STRIDE, len(pair.rendered), STRIDE))
@@ -80,7 +83,8 @@ class Judge:
                   for ours, own in zip(self._steadiness(video), self.own, strict=True)]
         return Scores(1 - error / self.base_error, min(10 * float(np.log10(65025 / max(error, 1e-9))), 99.0),
                       metrics.ssim(video, pair.photoreal), metrics.ms_ssim(video, pair.photoreal),
-                      metrics.edge_f1(video, pair.rendered), metrics.blur_ssim(video, pair.rendered), *ratios)
+                      metrics.edge_f1(video, pair.rendered), metrics.blur_ssim(video, pair.rendered), *ratios,
+                      float("nan") if self.distance is None else self.distance(video, pair.photoreal))
 
     def object_errors(self, video: Video) -> dict[str, tuple[float, float, int]]:
         """Squared error sums of output and game, and pixels, on objects by when they came in."""
@@ -100,7 +104,7 @@ class Judge:
 
 def rows_as_text(rows: dict[str, Scores], markdown: bool = False) -> str:
     """The table, aligned for a terminal or as Markdown."""
-    names = [f.name for f in fields(Scores)]
+    names = [f.name for f in fields(Scores) if any(np.isfinite(getattr(s, f.name)) for s in rows.values())]
     cells = [["", *(HEADINGS[n] for n in names)]]
     cells += [[row, *(FORMATS.get(n, "{:.3f}").format(getattr(s, n)) for n in names)] for row, s in rows.items()]
     if markdown:
