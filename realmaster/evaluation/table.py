@@ -84,7 +84,7 @@ class Judge:
         return Scores(1 - error / self.base_error, min(10 * float(np.log10(65025 / max(error, 1e-9))), 99.0),
                       metrics.ssim(video, pair.photoreal), metrics.ms_ssim(video, pair.photoreal),
                       metrics.edge_f1(video, pair.rendered), metrics.blur_ssim(video, pair.rendered), *ratios,
-                      float("nan") if self.distance is None else self.distance(video, pair.photoreal))
+                      lpips=float("nan") if self.distance is None else self.distance(video, pair.photoreal))
 
     def object_errors(self, video: Video) -> dict[str, tuple[float, float, int]]:
         """Squared error sums of output and game, and pixels, on objects by when they came in."""
