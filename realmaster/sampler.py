@@ -155,9 +155,10 @@ class WindowBackend:
         marks.append(time.perf_counter())
         encoding, denoising = (float(ms) for ms in np.diff(marks) * 1e3)
         early = None if self.anchor is None else self._photo(latents, video)
+        spent = time.perf_counter() - marks[-1]
 
         def decode() -> tuple[list[Pixels], dict[str, float]]:
-            began = time.perf_counter()
+            began = time.perf_counter() - spent
             photo = self._photo(latents, video) if early is None else early
             strength = float(np.clip(window.settings.strength, 0, 1))
             if strength < 1:
