@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bridge.protocol import RenderSettings
+from bridge.protocol import MAX_PROMPT, RenderSettings
 from realmaster.errors import UserError
 from realmaster.preview.server import MAX_VIEWERS, Preview
 from realmaster.session import Shown
@@ -81,16 +81,29 @@ def test_controls_take_effect_and_nonsense_does_not(preview):
 
     async def use(socket):
         for text in ("", "x" * 100, "[]", "null", '{"strength": 7}', '{"strength": "a"}', '{"steps": 0}',
-                     '{"steps": true}', '{"steps": 99}', '{"strength": 0.25, "steps": 3}'):
+                     '{"steps": true}', '{"steps": 99}', '{"prompt": "night"}', '{"strength": 0.25, "steps": 3}'):
             await socket.send_str(text)
         while True:
             said = json.loads(await next_of(socket, aiohttp.WSMsgType.TEXT))
-            if said["settings"] == {"strength": 0.25, "steps": 3}:
+            if said["settings"] == {"strength": 0.25, "steps": 3, "prompt": ""}:
                 return said["status"]
 
     status = with_socket(preview, use)
     assert status["server"] == "connecting" and "fps_in" in status and "dropped" in status
     assert preview.settings == RenderSettings(strength=0.25, steps=3)
+
+
+def test_a_model_that_reads_prompts_is_given_them(preview):
+    preview.update(Stats(prompts=True))
+
+    async def use(socket):
+        await socket.send_str(json.dumps({"prompt": "n" * 2000}))
+        while not (said := json.loads(await next_of(socket, aiohttp.WSMsgType.TEXT)))["settings"]["prompt"]:
+            pass
+        return said
+
+    said = with_socket(preview, use)
+    assert said["settings"]["prompt"] == preview.settings.prompt == "n" * MAX_PROMPT and said["status"]["prompts"]
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}, {"Origin": ""}])
