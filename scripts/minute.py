@@ -35,7 +35,7 @@ def main() -> None:
         photos = np.stack(stream(backend, video, RenderSettings(strength=1.0, steps=1, seed=0)).photos)
         parts.append(np.concatenate([video, photos], 2))
         print(clip.name)
-    write_video(OUT, np.concatenate(parts), FPS)
+    write_video(OUT, np.concatenate(parts), FPS, crf=27)
     picture = np.concatenate([part[len(part) // 2] for part in parts[:3]])
     cv2.imwrite(str(OUT.with_suffix(".jpg")), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
 

@@ -22,10 +22,10 @@ border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}video
 figure{margin:1.5rem 0}figcaption{color:#555}p.legend{color:#555;max-width:60rem}"""
 
 
-def write_video(path: Path, frames: Video, fps: float) -> None:
-    """H.264 that browsers play, (T, H, W, 3) u8, each pixel `SCALE` wide."""
+def write_video(path: Path, frames: Video, fps: float, crf: int = 16) -> None:
+    """H.264 that browsers play, (T, H, W, 3) u8, each pixel `SCALE` wide; a higher `crf` is smaller and coarser."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options={"crf": "16"})
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options={"crf": str(crf)})
         stream.width, stream.height, stream.pix_fmt = frames.shape[2] * SCALE, frames.shape[1] * SCALE, "yuv420p"
         for picture in frames:
             large = cv2.resize(picture, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC)
