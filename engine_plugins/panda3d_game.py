@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import os
 import sys
@@ -10,19 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from engine_plugins.publish import ending
+from engine_plugins.publish import ending, game_arguments
 
 
 def main() -> int:
     """Parses the command line and plays."""
-    parser = argparse.ArgumentParser(prog="panda3d_game", description="Crates that turn, on a chequered floor.")
-    parser.add_argument("--ring", default="panda", help="name of the ring to publish (default: panda)")
-    parser.add_argument("--size", default="640x360", help="WIDTHxHEIGHT (default: 640x360)")
-    parser.add_argument("--fps", type=float, default=24.0, help="game frames a second (default: 24)")
-    parser.add_argument("--frames", type=int, default=0, help="stop after so many, 0 for never (default: 0)")
-    parser.add_argument("--framelocked", action="store_true", help="wait for the reader: nothing is lost")
-    parser.add_argument("--interface", action="store_true", help="draw one, and hand over the scene without it, too")
-    args = parser.parse_args()
+    args = game_arguments("panda3d_game", "Crates that turn, on a chequered floor.", "panda").parse_args()
+    fps = args.fps or 24.0
     os.environ.setdefault("LP_NUM_THREADS", "1")
     try:
         from direct.showbase.ShowBase import ShowBase
@@ -37,18 +30,18 @@ def main() -> int:
     base: Any = ShowBase()
     clock = ClockObject.get_global_clock()
     # Frame-locked, game time goes by frames, so that the same command gives the same frames.
-    clock.mode = ClockObject.M_non_real_time if args.framelocked else ClockObject.M_limited
-    clock.set_frame_rate(args.fps)
+    clock.mode = ClockObject.M_limited if args.fps and not args.framelocked else ClockObject.M_non_real_time
+    clock.set_frame_rate(fps)
     from engine_plugins.panda3d_plugin import RealMaster
 
     move = build_world(base)
     if args.interface:
         _interface(base)
-    capture = RealMaster(base, args.ring, args.framelocked, scene_color=args.interface)
     _, over = ending()
+    capture = RealMaster(base, args.ring, args.framelocked, scene_color=args.interface, cancelled=over)
     frames = 0
     while not over() and not (args.frames and frames >= args.frames):
-        move(frames / args.fps)
+        move(frames / fps)
         base.taskMgr.step()
         frames += 1
     capture.close()

@@ -15,6 +15,7 @@ Needs `pip install panda3d`; run on 1.10.16 with its headless OpenGL.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -69,10 +70,14 @@ void main() {
 
 
 class RealMaster:
-    """Publishes a game's frames into the ring `ring`, of which the first is made when the game first draws."""
+    """Publishes a game's frames into the ring `ring`, which is made when the game first draws.
 
-    def __init__(self, base: Any, ring: str, framelocked: bool = False, scene_color: bool = False) -> None:
-        self.base, self.ring, self.framelocked = base, ring, framelocked
+    `framelocked`, it waits for its reader, until `cancelled()`.
+    """
+
+    def __init__(self, base: Any, ring: str, framelocked: bool = False, *, scene_color: bool = False,
+                 cancelled: Callable[[], bool] = lambda: False) -> None:
+        self.base, self.ring, self.framelocked, self.cancelled = base, ring, framelocked, cancelled
         self.writer: RingWriter | None = None
         self._number, self._cut, self._ids = 0, True, FIRST_ID
         self._before: dict[NodePath, LMatrix4f] = {}  # net transforms of what is drawn, a frame ago
@@ -185,7 +190,8 @@ class RealMaster:
             frame = self._frame()
             if frame is not None:
                 if self.writer is None:
-                    self.writer = RingWriter(self.ring, packed_size(frame), framelocked=self.framelocked)
+                    self.writer = RingWriter(self.ring, packed_size(frame), framelocked=self.framelocked,
+                                             cancelled=self.cancelled)
                 self.writer.publish(frame)
                 self._number, self._cut, self._camera_before = self._number + 1, False, self._now
         elif self.writer is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
@@ -12,6 +13,18 @@ from collections.abc import Callable
 from capture.errors import CaptureError
 from capture.frame import Frame, packed_size
 from capture.ring import RingWriter
+
+
+def game_arguments(name: str, about: str, ring: str) -> argparse.ArgumentParser:
+    """The command line that the games here have in common."""
+    parser = argparse.ArgumentParser(prog=name, description=about)
+    parser.add_argument("--ring", default=ring, help=f"name of the ring to publish (default: {ring})")
+    parser.add_argument("--size", default="640x360", help="WIDTHxHEIGHT (default: 640x360)")
+    parser.add_argument("--fps", type=float, default=24.0, help="frames a second, 0 for unlimited (default: 24)")
+    parser.add_argument("--frames", type=int, default=0, help="stop after so many, 0 for never (default: 0)")
+    parser.add_argument("--framelocked", action="store_true", help="wait for the reader: nothing is lost")
+    parser.add_argument("--interface", action="store_true", help="draw one, and hand over the scene without it, too")
+    return parser
 
 
 def ending() -> tuple[threading.Event, Callable[[], bool]]:

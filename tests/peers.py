@@ -6,6 +6,11 @@ import signal
 import subprocess
 import sys
 
+from capture.engine import EngineSource
+from capture.errors import SourceEnded
+from capture.frame import Frame
+from capture.source import Pacing
+
 GAME = """
 import sys, time
 from tests.conftest import moving_frames
@@ -21,6 +26,24 @@ from bridge.server import BridgeServer
 from tests.fakes import TintBackend
 BridgeServer(sys.argv[1], TintBackend).run()
 """
+
+
+def play_locked(module: str, ring: str, frames: int, *arguments: str) -> list[Frame]:
+    """All frames of a frame-locked run of a game."""
+    game = subprocess.Popen([sys.executable, "-m", module, "--ring", ring, "--framelocked", "--fps", "0", "--frames",
+                             str(frames), *arguments], stderr=subprocess.DEVNULL)
+    read: list[Frame] = []
+    try:
+        source = EngineSource(ring, Pacing.FRAMELOCKED, patience=60)
+        while True:
+            if (frame := source.read(1)) is not None:
+                read.append(frame)
+    except SourceEnded:
+        source.close()
+        assert game.wait(20) == 0
+        return read
+    finally:
+        game.kill()
 
 
 class Peer:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from typing import TYPE_CHECKING
 
 from engine_plugins.demo_game.worlds import WORLDS
-from engine_plugins.publish import play
+from engine_plugins.publish import game_arguments, play
 
 if TYPE_CHECKING:
     from capture.frame import Frame
@@ -16,15 +15,9 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Parses the command line and plays."""
-    parser = argparse.ArgumentParser(prog="demo_game", description="A procedural world, rendered without a display.")
-    parser.add_argument("--ring", default="demo", help="name of the ring to publish (default: demo)")
+    parser = game_arguments("demo_game", "A procedural world, rendered without a display.", "demo")
     parser.add_argument("--world", choices=sorted(WORLDS), default="street", help="what kind (default: street)")
     parser.add_argument("--seed", type=int, default=3, help="which one of its kind (default: 3)")
-    parser.add_argument("--size", default="640x360", help="WIDTHxHEIGHT (default: 640x360)")
-    parser.add_argument("--fps", type=float, default=24.0, help="frames a second, 0 for unlimited (default: 24)")
-    parser.add_argument("--frames", type=int, default=0, help="stop after so many, 0 for never (default: 0)")
-    parser.add_argument("--framelocked", action="store_true", help="wait for the reader: nothing is lost")
-    parser.add_argument("--interface", action="store_true", help="draw one over the scene, and hand over both")
     args = parser.parse_args()
     width, height = (int(v) for v in args.size.split("x"))
     # One llvmpipe thread leaves the other core to the model.

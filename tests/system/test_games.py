@@ -12,7 +12,6 @@ import pytest
 
 from bridge.protocol import RenderSettings
 from capture.engine import EngineSource
-from capture.errors import SourceEnded
 from capture.frame import CameraSource, Flags, Frame, Kind
 from capture.source import Pacing
 from engine_plugins.vizdoom_game import UNITS_PER_METRE, metres, pose_view, projection
@@ -21,34 +20,16 @@ from realmaster.link import LocalLink
 from realmaster.session import Session, Shown
 from realmaster.sources import used
 from tests.fakes import TintBackend
+from tests.peers import play_locked
 
 pytestmark = pytest.mark.games
 FRAMES = 30
 
 
-def play(module: str, ring: str, *arguments: str) -> list[Frame]:
-    """All frames of a frame-locked run."""
-    game = subprocess.Popen([sys.executable, "-m", module, "--ring", ring, "--framelocked", "--fps", "0", "--frames",
-                             str(FRAMES), *arguments])
-    frames: list[Frame] = []
-    try:
-        source = EngineSource(ring, Pacing.FRAMELOCKED, patience=60)
-        while True:
-            frame = source.read(1)
-            if frame is not None:
-                frames.append(frame)
-    except SourceEnded:
-        source.close()
-        assert game.wait(20) == 0
-        return frames
-    finally:
-        game.kill()
-
-
 @pytest.fixture(scope="module")
 def street() -> list[Frame]:
     pytest.importorskip("moderngl")
-    return play("engine_plugins.demo_game", "test-street", "--size", "320x180")
+    return play_locked("engine_plugins.demo_game", "test-street", FRAMES, "--size", "320x180")
 
 
 def data(frame: Frame, kind: Kind) -> np.ndarray:
@@ -128,7 +109,7 @@ def test_warping_by_motion_beats_not_warping(street):
 
 
 def test_the_same_seed_gives_the_same_street(street):
-    again = play("engine_plugins.demo_game", "test-street-2", "--size", "320x180")
+    again = play_locked("engine_plugins.demo_game", "test-street-2", FRAMES, "--size", "320x180")
     assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(street, again, strict=True))
 
 
@@ -161,7 +142,7 @@ def test_the_interface_of_a_running_game_is_on_top_of_the_photograph_bit_for_bit
 
 def test_doom_is_a_real_game_with_labels_and_a_pose(ring_name):
     pytest.importorskip("vizdoom")
-    frames = play("engine_plugins.vizdoom_game", ring_name)
+    frames = play_locked("engine_plugins.vizdoom_game", ring_name, FRAMES)
     assert [f.frame_id for f in frames] == list(range(FRAMES))
     assert frames[0].size == (640, 360)
     assert set(frames[0].buffers) == {Kind.COLOR, Kind.DEPTH, Kind.OBJECT_ID}
@@ -171,7 +152,7 @@ def test_doom_is_a_real_game_with_labels_and_a_pose(ring_name):
     assert camera is not None and camera.source is CameraSource.DERIVED
     rotation = camera.view[:3, :3]
     assert np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-5) and np.linalg.det(rotation) > 0
-    again = play("engine_plugins.vizdoom_game", ring_name)
+    again = play_locked("engine_plugins.vizdoom_game", ring_name, FRAMES)
     assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(frames, again, strict=True))
 
 

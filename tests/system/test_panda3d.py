@@ -4,46 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
-from capture.engine import EngineSource
-from capture.errors import SourceEnded
 from capture.frame import Flags, Frame, Kind
-from capture.source import Pacing
 from realmaster.interface import scene_of, with_interface
 from realmaster.probe import examine
 from realmaster.warp import geometric_motion, psnr, warp
+from tests.peers import play_locked
 
 pytest.importorskip("panda3d", reason="needs pip install panda3d")
 pytestmark = pytest.mark.games
 FRAMES = 20
-
-
-def play(ring: str, *more: str) -> list[Frame]:
-    """A frame-locked run."""
-    game = subprocess.Popen([sys.executable, "-m", "engine_plugins.panda3d_game", "--ring", ring, "--framelocked",
-                             "--size", "320x180", "--frames", str(FRAMES), *more], stderr=subprocess.DEVNULL)
-    frames: list[Frame] = []
-    try:
-        source = EngineSource(ring, Pacing.FRAMELOCKED, patience=60)
-        while True:
-            if (frame := source.read(1)) is not None:
-                frames.append(frame)
-    except SourceEnded:
-        source.close()
-        assert game.wait(20) == 0
-        return frames
-    finally:
-        game.kill()
+GAME, FLAGS = "engine_plugins.panda3d_game", ("--size", "320x180", "--interface")
 
 
 @pytest.fixture(scope="module")
 def frames() -> list[Frame]:
-    return play("test-panda", "--interface")
+    return play_locked(GAME, "test-panda", FRAMES, *FLAGS)
 
 
 def data(frame: Frame, kind: Kind) -> np.ndarray:
@@ -105,4 +84,4 @@ def test_the_same_run_gives_the_same_frames(frames):
     def digest(run: list[Frame]) -> list[str]:
         return [hashlib.sha256(b"".join(b.data.tobytes() for b in f.buffers.values())).hexdigest() for f in run]
 
-    assert digest(play("test-panda-again", "--interface")) == digest(frames)
+    assert digest(play_locked(GAME, "test-panda-again", FRAMES, *FLAGS)) == digest(frames)
