@@ -25,6 +25,7 @@ from trt_engines.manifest import EngineError
 
 COMMANDS: dict[str, tuple[type[Any], str]] = {
     "live": (config.Live, "realmaster.commands.live"),
+    "capture-game": (config.CaptureGame, "realmaster.commands.live"),
     "record": (config.Record, "realmaster.commands.live"),
     "play": (config.Play, "realmaster.commands.live"),
     "recover": (config.Recover, "realmaster.commands.recover"),
@@ -50,11 +51,12 @@ Start with `realmaster live`. Every command takes `--config FILE.toml` with the 
 
 def _with_config(arguments: list[str]) -> tuple[list[str], dict[str, Any]]:
     """The arguments without `--config FILE`, and the defaults that the file gives to its command."""
-    if "--config" not in arguments:
+    ours = arguments[:arguments.index("--")] if "--" in arguments else arguments  # what follows is a game's
+    if "--config" not in ours:
         return arguments, {}
-    at = arguments.index("--config")
+    at = ours.index("--config")
     command = next((name for name in (" ".join(arguments[:2]), arguments[0]) if name in COMMANDS), None)
-    if at + 1 >= len(arguments) or command is None:
+    if at + 1 >= len(ours) or command is None:
         raise UserError("--config takes a file, after the command: realmaster live --config my.toml")
     defaults = {command: config.from_toml(Path(arguments[at + 1]), COMMANDS[command][0])}
     return arguments[:at] + arguments[at + 2:], defaults

@@ -8,6 +8,7 @@ A TOML file given with `--config` holds the same names as the flags (`max_fps = 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, get_args
 
@@ -44,7 +45,10 @@ class Model(Settings, frozen=True):
     length: int = 33
     """Frames in a window of a large model: a multiple of 4, or 8 for LTX, plus 1."""
     lora: tuple[str, ...] = ()
-    """LoRAs to merge into a large model, FILE or FILE:WEIGHT; its folder's lora.safetensors if none is given."""
+    """LoRAs for a large model, FILE or FILE:WEIGHT; its folder's lora.safetensors if none is given."""
+    lora_mode: Literal["merged", "live"] = "merged"
+    """merged: LoRAs are added to the weights, and cost nothing; live: they stay beside them in their own precision,
+    which is exact where 16 or 8 bits would round them away, and a little slower."""
     attention: Literal["auto", "full", "one_way"] = "auto"
     """How a LoRA that does not say so was trained; `auto` takes its word."""
     sigmas: tuple[float, ...] = ()
@@ -109,7 +113,27 @@ class _View(Settings, frozen=True):
     model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)
 
 
-class Live(_View, frozen=True):
+class Watching(_View, frozen=True):
+    """What `live`, `record` and `capture-game` share."""
+
+    pacing: Pacing = Pacing.FREERUN
+    """freerun: newest frame wins; genlocked: every frame while the reader keeps up; framelocked: the game waits."""
+    sessions: Path = Path("sessions")
+    """Folder for what the page records and saves."""
+    buffers: tuple[BufferName, ...] = ("color",)
+    """What to record of what the game gives. Each buffer costs CPU time and disk."""
+    replay_seconds: float = 30.0
+    """How much to remember for "save the last seconds"; 0 remembers nothing."""
+    replay_mb: int = 256
+    """Memory for that, in MiB; when it is full the oldest frames give way early."""
+
+    @property
+    def origin(self) -> str:
+        """Where the frames come from, for a recording's papers."""
+        raise NotImplementedError
+
+
+class Live(Watching, frozen=True):
     """Show a running game and its photoreal version, side by side, in the browser.
 
     Without further flags this starts the demo game and a model server, and prints the address of the
@@ -132,16 +156,11 @@ class Live(_View, frozen=True):
     """For `--source screen`: WIDTHxHEIGHT+LEFT+TOP in pixels; the whole screen if neither is given."""
     video: Path | None = None
     """For `--source video`: the file."""
-    pacing: Pacing = Pacing.FREERUN
-    """freerun: newest frame wins; genlocked: every frame while the reader keeps up; framelocked: the game waits."""
-    sessions: Path = Path("sessions")
-    """Folder for what the page records and saves."""
-    buffers: tuple[BufferName, ...] = ("color",)
-    """What to record of what the game gives. Each buffer costs CPU time and disk."""
-    replay_seconds: float = 30.0
-    """How much to remember for "save the last seconds"; 0 remembers nothing."""
-    replay_mb: int = 256
-    """Memory for that, in MiB; when it is full the oldest frames give way early."""
+
+    @property
+    def origin(self) -> str:
+        """See `Watching.origin`."""
+        return self.source if self.source != "engine" else f"engine:{self.ring or self.game}"
 
 
 class Record(Live, frozen=True):
@@ -160,6 +179,32 @@ class Record(Live, frozen=True):
     """What to record of what the game gives. Each buffer costs CPU time and disk."""
     replay_seconds: float = 0.0
     """How much to remember for "save the last seconds"; 0 remembers nothing."""
+
+
+class CaptureGame(Watching, frozen=True, kw_only=True):
+    """Start an OpenGL game that knows nothing of RealMaster, and show it beside its photoreal version.
+
+    For example `realmaster capture-game -- minetest --go`. Linux only. A library that is loaded into the game, and into
+    nothing else, takes its picture with and without interface, its depth and its camera. It is compiled at the first
+    use, which needs a C compiler. Online games and games with an anti-cheat are refused: do not try to get round that.
+    """
+
+    command: tyro.conf.Positional[tuple[str, ...]]
+    """The game and its arguments, after `--`."""
+    ring: str = ""
+    """Name of the ring that it publishes, for `realmaster check-plugin` and others; the game's own if not given."""
+    profile: Path | None = None
+    """What to know about this game; see engine_plugins/opengl/profiles. Those there are found by the game's name."""
+
+    @property
+    def name(self) -> str:
+        """The ring's."""
+        return self.ring or re.sub(r"[^A-Za-z0-9_-]", "-", Path(*self.command[:1]).name)[:64]
+
+    @property
+    def origin(self) -> str:
+        """See `Watching.origin`."""
+        return f"engine:{self.name}"
 
 
 class Play(_View, frozen=True, kw_only=True):

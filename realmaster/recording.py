@@ -9,7 +9,7 @@ from capture.frame import Frame
 from capture.recording.layout import About
 from capture.recording.recorder import Recorder, RecorderStatus
 from capture.source import Pacing
-from realmaster.config import Live, as_toml
+from realmaster.config import Watching, as_toml
 from realmaster.session import Shown
 from realmaster.stats import Stats
 
@@ -17,10 +17,9 @@ from realmaster.stats import Stats
 class Recording:
     """A `Sink` that records photoreal pictures, and a tap that records the game's frames."""
 
-    def __init__(self, settings: Live) -> None:
-        framelocked = settings.pacing is Pacing.FRAMELOCKED and settings.source == "engine"
-        source = settings.source if settings.source != "engine" else f"engine:{settings.ring or settings.game}"
-        about = About(source=source, pacing=settings.pacing.value, clock="game" if framelocked else "capture",
+    def __init__(self, settings: Watching) -> None:
+        framelocked = settings.pacing is Pacing.FRAMELOCKED and settings.origin.startswith("engine:")
+        about = About(source=settings.origin, pacing=settings.pacing.value, clock="game" if framelocked else "capture",
                       settings=as_toml(settings))
         self.folder = settings.sessions
         self._recorder = Recorder(about, lossless=framelocked, replay_seconds=settings.replay_seconds,

@@ -28,13 +28,24 @@ CARRY_WEIGHT = 0.5
 @dataclass(frozen=True)
 class Condition:
     """What a window is made from: latents of the game's frames and, for models that read them, of its guides; the
-    prompt; and the first latent frame where that is known.
+    prompt, as `Graphs.prompt` gives it; and the first latent frame where that is known.
     """
 
     reference: Any
     guides: Any = None
-    prompt: str = ""
+    prompt: Any = None
     first: Any = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """What denoising starts from: noise, the condition, and `kept`, the latents of the overlap that the chunk before
+    made, where there is one.
+    """
+
+    noise: Any
+    condition: Condition
+    kept: Any = None
 
 
 class Graphs(Protocol):
@@ -51,6 +62,14 @@ class Graphs(Protocol):
 
     def levels(self, steps: int) -> list[float]:
         """Noise levels from 1 to 0 for so many steps, see `sigmas`."""
+        ...
+
+    def prompt(self, text: str) -> Any:
+        """Text as the model reads it; None if it reads none."""
+        ...
+
+    def run(self, levels: tuple[float, ...], start: Start) -> Any:
+        """`denoise(self, levels, start)`, which a model may do in a way of its own."""
         ...
 
     def encode(self, video: F32) -> Any:
@@ -126,6 +145,22 @@ def sigmas(steps: int, shift: float = 1.0, terminal: float = 0.0) -> list[float]
     return [*levels, 0.0]
 
 
+def denoise(graphs: Graphs, levels: tuple[float, ...], start: Start) -> Any:
+    """Clean latents (1, C, L, h, w), from noise through the levels. Looks at no value of what it computes with."""
+    x, kept, first = start.noise, start.kept, start.condition.first
+    cache = graphs.write(start.condition)
+    clean = x
+    for sigma, following in itertools.pairwise(levels):
+        clean = x - sigma * graphs.read(x, 1000 * sigma, cache)
+        if kept is not None:
+            shared = kept.shape[2] + 1
+            clean[:, :, 1:shared] += CARRY_WEIGHT * (kept - clean[:, :, 1:shared])
+        if first is not None:
+            clean[:, :, :1] = first
+        x = clean + following / sigma * (x - clean)
+    return clean
+
+
 def _signed(pixels: NDArray[np.uint8]) -> F32:
     """Pictures (T, H, W, 3) u8 as a video (1, T, 3, H, W) in [-1, 1]."""
     return pixels.astype(np.float32).transpose(0, 3, 1, 2)[None] / 127.5 - 1
@@ -148,7 +183,7 @@ class WindowBackend:
         video = _signed(pixels)
         before = carry if isinstance(carry, Carry) else None
         condition = Condition(self.graphs.encode(video), self.graphs.encode(_signed(guides)) if self.spec.guides
-                              else None, window.settings.prompt, self._first(window, before))
+                              else None, self.graphs.prompt(window.settings.prompt), self._first(window, before))
         marks.append(time.perf_counter())
         latents = self._denoise(window, condition, None if before is None else before.latents)
         kept = self.graphs.lower(latents)  # also waits until a GPU is done with them
@@ -196,22 +231,11 @@ class WindowBackend:
         return None if picture is None else self.anchor.encode(_signed(picture[None]))
 
     def _denoise(self, window: Window, condition: Condition, before: F32 | None) -> Any:
-        graphs, first = self.graphs, condition.first
+        graphs = self.graphs
         place, shape = window.start // graphs.temporal, graphs.shape(condition.reference)
-        x = graphs.lift(noise(window.settings.seed, window.segment, place, shape))
-        kept = None if before is None else graphs.lift(self._shared(before))
-        cache = graphs.write(condition)
-        clean = x
-        levels = graphs.levels(min(max(window.settings.steps, 1), MAX_STEPS))
-        for sigma, following in itertools.pairwise(levels):
-            clean = x - sigma * graphs.read(x, 1000 * sigma, cache)
-            if kept is not None:
-                shared = kept.shape[2] + 1
-                clean[:, :, 1:shared] += CARRY_WEIGHT * (kept - clean[:, :, 1:shared])
-            if first is not None:
-                clean[:, :, :1] = first
-            x = clean + following / sigma * (x - clean)
-        return clean
+        start = Start(graphs.lift(noise(window.settings.seed, window.segment, place, shape)), condition,
+                      None if before is None else graphs.lift(self._shared(before)))
+        return graphs.run(tuple(graphs.levels(min(max(window.settings.steps, 1), MAX_STEPS))), start)
 
     def _shared(self, before: F32) -> F32:
         """The previous chunk's latents that this one has too. Latent 0 holds one frame, so it has no twin."""

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from pathlib import Path
 
 from capture.engine import EngineSource
+from capture.errors import CaptureError
 from capture.frame import Kind
 from capture.paced import RealTimeSource
+from capture.ring import ring_path
 from capture.screen import ScreenSource, parse_region, window_region
 from capture.session import SessionSource
 from capture.source import FrameSource, Pacing
 from capture.video import VideoSource
-from realmaster.config import Live, Look, Play
+from engine_plugins.opengl.launch import prepare
+from realmaster.config import CaptureGame, Live, Look, Play, Watching
 from realmaster.errors import UserError
+from realmaster.launch import Starter
 
 GAMES = {"demo": "engine_plugins.demo_game", "vizdoom": "engine_plugins.vizdoom_game"}
 
@@ -25,13 +30,17 @@ def used(look: Look) -> frozenset[Kind]:
     return frozenset({Kind.COLOR, Kind.SCENE_COLOR} | ids | guides)
 
 
-def open_source(settings: Live | Play, start: Callable[[str, list[str]], None]) -> FrameSource:
-    """A live source; `start(name, arguments)` starts a game's process."""
+def open_source(settings: Watching | Play, start: Starter) -> FrameSource:
+    """A live source, with its game started."""
     if isinstance(settings, Play):
         return RealTimeSource(SessionSource(settings.session, settings.start, settings.stop, used(settings.look)))
+    kinds = used(settings.look) | {Kind[name.upper()] for name in settings.buffers}
+    if isinstance(settings, CaptureGame):
+        return _opengl(settings, kinds, start)
+    assert isinstance(settings, Live)
     match settings.source:
         case "engine":
-            return _engine(settings, used(settings.look) | {Kind[name.upper()] for name in settings.buffers}, start)
+            return _engine(settings, kinds, start)
         case "screen":
             region = window_region(settings.window) if settings.window else (
                 parse_region(settings.region) if settings.region else None)
@@ -42,7 +51,7 @@ def open_source(settings: Live | Play, start: Callable[[str, list[str]], None]) 
             return RealTimeSource(VideoSource(settings.video))
 
 
-def _engine(settings: Live, kinds: Collection[Kind], start: Callable[[str, list[str]], None]) -> FrameSource:
+def _engine(settings: Live, kinds: Collection[Kind], start: Starter) -> FrameSource:
     """Attaches to a game, which is started first unless somebody else does that."""
     if settings.game == "none":
         if not settings.ring:
@@ -54,3 +63,20 @@ def _engine(settings: Live, kinds: Collection[Kind], start: Callable[[str, list[
         arguments += ["--world", settings.world]
     start("game", [*arguments, *(["--framelocked"] if settings.pacing is Pacing.FRAMELOCKED else [])])
     return EngineSource(ring, settings.pacing, None, kinds=kinds)
+
+
+def _opengl(settings: CaptureGame, kinds: Collection[Kind], start: Starter) -> FrameSource:
+    """Starts a game that knows nothing of us. Raises `UserError` if its ring is taken."""
+    if not settings.command:
+        raise UserError("say which game, after --: realmaster capture-game -- minetest --go")
+    name = settings.name
+    if ring_path(name).exists():
+        try:
+            EngineSource(name, patience=0.0).close()
+        except CaptureError:
+            pass  # what a crashed game has left; the new one replaces it
+        else:
+            raise UserError(f"another game publishes the ring {name} already: end it, or give this one its own --ring")
+    launch = prepare(settings.command, name, locked=settings.pacing is Pacing.FRAMELOCKED, profile=settings.profile)
+    start(Path(settings.command[0]).name, launch.arguments, launch.environment)
+    return EngineSource(name, settings.pacing, None, kinds=kinds)

@@ -28,10 +28,11 @@ def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8], where: NDArray[np.bool_] | 
     return 100.0 if error < 65025e-10 else 10 * float(np.log10(65025 / error))
 
 
-def geometric_motion(inverse_depth: NDArray[Any], camera: Camera) -> NDArray[np.float32]:
+def geometric_motion(inverse_depth: NDArray[Any], camera: Camera, metres_per_unit: float) -> NDArray[np.float32]:
     """Motion (H, W, 2) in pixels, previous = current + motion, of a world that stands still under `camera`.
 
     `inverse_depth` (H, W) is 1 / view depth in 1/m; where it is 0 the point is infinitely far, and only turns count.
+    The camera's matrices count in units of `metres_per_unit`.
     """
     height, width = inverse_depth.shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -39,7 +40,7 @@ def geometric_motion(inverse_depth: NDArray[Any], camera: Camera) -> NDArray[np.
     p = camera.projection
     # Homogeneous points of view space at depth 1, so that infinity needs no case of its own.
     points = np.stack([(right + p[0, 2]) / p[0, 0], (up + p[1, 2]) / p[1, 1], -np.ones_like(x),
-                       inverse_depth.astype(np.float32)], -1)
+                       inverse_depth.astype(np.float32) * metres_per_unit], -1)
     back = camera.previous_projection @ camera.previous_view @ np.linalg.inv(camera.view.astype(np.float64))
     before = points @ back.T.astype(np.float32)
     w = np.where(np.abs(before[..., 3]) < 1e-9, 1e-9, before[..., 3])

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from realmaster.sampler import Condition, sigmas
+from realmaster.sampler import Condition, Start, denoise, sigmas
 from trt_engines.manifest import EngineError, Manifest, read_manifest
 
 F32 = NDArray[np.float32]
@@ -46,6 +46,13 @@ class OrtGraphs:
     def levels(self, steps: int) -> list[float]:
         """Evenly spaced: the model was trained through them."""
         return sigmas(steps)
+
+    def prompt(self, text: str) -> None:
+        """See `Graphs.prompt`."""
+
+    def run(self, levels: tuple[float, ...], start: Start) -> F32:
+        """See `Graphs.run`."""
+        return denoise(self, levels, start)
 
     def encode(self, video: F32) -> F32:
         """(1, T, 3, H, W) in [-1, 1] to latents (1, C, L, h, w)."""

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ struct rm_ring {
     char path[128];
     uint8_t *memory;
     rm_control *control;
+    ino_t inode;
     uint64_t bytes, used; /* of the mapping; of the frame begun, 0 if none is */
     int framelocked;
 };
@@ -56,6 +58,8 @@ static int map_file(rm_ring *ring, const char *part) {
     if (file < 0) return RM_NO_ROOM;
     int full = posix_fallocate(file, 0, (off_t)ring->bytes);
     void *memory = full ? MAP_FAILED : mmap(NULL, ring->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
+    struct stat status = {0};
+    fstat(file, &status);
     close(file);
     if (memory == MAP_FAILED) {
         unlink(part);
@@ -63,7 +67,26 @@ static int map_file(rm_ring *ring, const char *part) {
     }
     ring->memory = memory;
     ring->control = memory;
+    ring->inode = status.st_ino;
     return 0;
+}
+
+/* A new file for frames of so many bytes, under the ring's name. */
+static int renew(rm_ring *ring, uint64_t frame_bytes) {
+    char part[160];
+    uint64_t slot_bytes = aligned(frame_bytes + CELL, PAGE);
+    snprintf(part, sizeof part, "%s.%d.part", ring->path, (int)getpid());
+    ring->bytes = PAGE + SLOTS * slot_bytes;
+    int error = map_file(ring, part);
+    if (error) return error;
+    rm_control *control = ring->control;
+    control->version = RM_VERSION, control->slots = SLOTS, control->slot_bytes = slot_bytes, control->silent = 1;
+    control->session_id = control->heartbeat_ns = now_ns();
+    __atomic_store_n(&control->magic, (uint32_t)RM_RING_MAGIC, __ATOMIC_RELEASE);
+    if (rename(part, ring->path) == 0) return 0;
+    unlink(part);
+    munmap(ring->memory, ring->bytes);
+    return RM_NO_ROOM;
 }
 
 int rm_open(const char *name, uint64_t frame_bytes, int mode, rm_ring **out) {
@@ -71,28 +94,26 @@ int rm_open(const char *name, uint64_t frame_bytes, int mode, rm_ring **out) {
     if (!good_name(name)) return RM_BAD_NAME;
     rm_ring *ring = calloc(1, sizeof *ring);
     if (ring == NULL) return RM_NO_ROOM;
-    char part[160];
-    uint64_t slot_bytes = aligned(frame_bytes + CELL, PAGE);
     snprintf(ring->path, sizeof ring->path, "/dev/shm/realmaster-%s.ring", name);
-    snprintf(part, sizeof part, "%s.%d.part", ring->path, (int)getpid());
-    ring->bytes = PAGE + SLOTS * slot_bytes;
     ring->framelocked = mode == RM_FRAMELOCKED;
-    int error = map_file(ring, part);
+    int error = renew(ring, frame_bytes);
     if (error) {
         free(ring);
         return error;
     }
-    rm_control *control = ring->control;
-    control->version = RM_VERSION, control->slots = SLOTS, control->slot_bytes = slot_bytes, control->silent = 1;
-    control->session_id = control->heartbeat_ns = now_ns();
-    __atomic_store_n(&control->magic, (uint32_t)RM_RING_MAGIC, __ATOMIC_RELEASE);
-    if (rename(part, ring->path)) {
-        unlink(part);
-        munmap(ring->memory, ring->bytes);
-        free(ring);
-        return RM_NO_ROOM;
-    }
     *out = ring;
+    return 0;
+}
+
+int rm_reopen(rm_ring *ring, uint64_t frame_bytes) {
+    rm_ring old = *ring;
+    int error = renew(ring, frame_bytes);
+    if (error) {
+        *ring = old;
+        return error;
+    }
+    ring->used = 0;
+    munmap(old.memory, old.bytes);
     return 0;
 }
 
@@ -172,7 +193,9 @@ int rm_publish(rm_ring *ring) {
 void rm_close(rm_ring *ring) {
     if (ring == NULL) return;
     __atomic_store_n(&ring->control->closed, 1u, __ATOMIC_RELEASE);
-    unlink(ring->path);
+    struct stat status;
+    /* Unless a second game has taken over the name. */
+    if (stat(ring->path, &status) == 0 && status.st_ino == ring->inode) unlink(ring->path);
     munmap(ring->memory, ring->bytes);
     free(ring);
 }

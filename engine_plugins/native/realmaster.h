@@ -86,6 +86,8 @@ typedef struct rm_ring rm_ring;
 uint64_t rm_frame_bytes(uint64_t buffer_bytes);
 /* Makes the ring NAME for frames of `frame_bytes` at most; `mode` is 0 or RM_FRAMELOCKED, which waits for the reader. */
 int rm_open(const char *name, uint64_t frame_bytes, int mode, rm_ring **ring);
+/* The same ring for frames of another size, as when a window was resized: readers find the new one by themselves. */
+int rm_reopen(rm_ring *ring, uint64_t frame_bytes);
 /* Whether somebody reads: what is published otherwise is seen by nobody. Says that the game lives, too. */
 int rm_wanted(rm_ring *ring);
 /* Begins a frame and returns its header, in the ring's own memory. */

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from realmaster.backbones.in_context import Cache, InContext, Reading, Reference
 from realmaster.backbones.load import Backbone
+from realmaster.backbones.record import Recorder
 from realmaster.backbones.tokens import Prompt
-from realmaster.sampler import Condition, sigmas
+from realmaster.sampler import Condition, Start, denoise, sigmas
 
 F32 = NDArray[np.float32]
 
@@ -30,6 +31,7 @@ class Running:
 
     `guidance` is the classifier-free guidance scale; 1 leaves the pass without the prompt out. `shift` and
     `terminal` are the noise schedule's for windows of one size; `sigmas`, a distilled model's, stand in its place.
+    `recorded`: the whole loop of a window is recorded and replayed, see `realmaster.backbones.record`.
     """
 
     reading: Reading
@@ -37,6 +39,7 @@ class Running:
     shift: float = 1.0
     terminal: float = 0.0
     sigmas: tuple[float, ...] = ()
+    recorded: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,31 @@ class BackboneGraphs:
         self.dtype = backbone.experts[0].model.dtype
         self._side = torch.cuda.Stream() if device == "cuda" else None  # decodes beside the next window's denoising
         self.pipelined = self._side is not None
+        self._recorder = Recorder(device) if running.recorded else None
         self.temporal, self.guides = backbone.video.grid[0], running.reading.guides
 
     def levels(self, steps: int) -> list[float]:
         """See `Graphs.levels`."""
         r = self.running
         return [*r.sigmas, 0.0] if r.sigmas else sigmas(steps, r.shift, r.terminal)
+
+    def prompt(self, text: str) -> Prompt:
+        """The embeddings of `text`; with guidance, those of nothing below them.
+
+        One that is new takes as long as loading the text encoder.
+        """
+        prompt = self._read_prompt(text).to(self.device)
+        if self.running.guidance == 1:
+            return prompt
+        both = prompt, self._read_prompt("").to(self.device)
+        masks = [p.mask for p in both if p.mask is not None]
+        return Prompt(torch.cat([p.embeds for p in both]), torch.cat(masks) if masks else None)
+
+    def run(self, levels: tuple[float, ...], start: Start) -> Tensor:
+        """See `Graphs.run`. Recorded, if that was asked for, once for each kind of start."""
+        if self._recorder is None:
+            return denoise(self, levels, start)
+        return self._recorder.run(levels, lambda again: denoise(self, levels, again), start)
 
     @torch.no_grad()
     def encode(self, video: F32) -> Tensor:
@@ -89,8 +111,8 @@ class BackboneGraphs:
 
     @torch.no_grad()
     def write(self, condition: Condition) -> Written:
-        """See `Graphs.write`. A prompt that is new takes as long as loading the text encoder."""
-        prompt = self._prompt(condition.prompt)
+        """See `Graphs.write`."""
+        prompt: Prompt = condition.prompt
         reading, batch = self.running.reading, len(prompt.embeds)
         references = [Reference(latents.to(self.dtype).expand(batch, -1, -1, -1, -1), reading.scale)
                       for latents in (condition.reference, condition.guides) if latents is not None]
@@ -133,12 +155,3 @@ class BackboneGraphs:
     def lower(self, latent: Tensor) -> F32:
         """A tensor as an array."""
         return latent.float().cpu().numpy()
-
-    def _prompt(self, text: str) -> Prompt:
-        """The embeddings of `text`; with guidance, those of nothing below them."""
-        prompt = self._read_prompt(text).to(self.device)
-        if self.running.guidance == 1:
-            return prompt
-        both = prompt, self._read_prompt("").to(self.device)
-        masks = [p.mask for p in both if p.mask is not None]
-        return Prompt(torch.cat([p.embeds for p in both]), torch.cat(masks) if masks else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from diffusers.loaders.lora_pipeline import LTX2LoraLoaderMixin, LTXVideoLoraLoaderMixin, WanLoraLoaderMixin
 from safetensors import SafetensorError, safe_open
@@ -121,30 +121,39 @@ def agree(loras: Sequence[Lora]) -> Reading | None:
     return next(iter(found), None)
 
 
-def merge(backbone: Backbone, loras: Sequence[Lora]) -> None:
-    """Adds the LoRAs to the weights, in place; one that names an expert to that one alone.
+def apply(backbone: Backbone, loras: Sequence[Lora], mode: Literal["merged", "live"] = "merged") -> None:
+    """Puts the LoRAs on the transformers, in place; one that names an expert on that one alone.
 
-    Raises `UserError` if a LoRA does not fit.
+    `merged` adds them to the weights; `live` keeps them beside these. Raises `UserError` if a LoRA does not fit.
     """
-    for lora in loras:
-        chosen = [e for i, e in enumerate(backbone.experts)
+    names: list[list[tuple[str, float]]] = [[] for _ in backbone.experts]
+    for number, lora in enumerate(loras):
+        chosen = [i for i in range(len(backbone.experts))
                   if lora.recipe.expert in {None, ("transformer", "transformer_2")[i]}]
         if not chosen:
             raise UserError(f"{lora.path} is for {lora.recipe.expert}, which this model has not")
-        for expert in chosen:
-            _merge(expert.model, lora)
+        for i in chosen:
+            model, name = backbone.experts[i].model, f"lora_{number}"
+            _attach(model, lora, name)
+            scale = lora.weight * (1.0 if lora.recipe.alpha is None else lora.recipe.alpha)
+            names[i].append((name, scale))
+            if mode == "merged":
+                model.fuse_lora(lora_scale=scale, adapter_names=[name])
+                model.unload_lora()
+    if mode == "live":
+        for expert, on in zip(backbone.experts, names, strict=True):
+            if on:
+                expert.model.set_adapters(*(list(column) for column in zip(*on, strict=True)))
 
 
-def _merge(model: Any, lora: Lora) -> None:
-    modules = {name for name, _ in model.named_modules()}
+def _attach(model: Any, lora: Lora, name: str) -> None:
+    # Beside a LoRA that is live already, a layer goes by the name of what is inside its wrapper.
+    modules = {module.replace(".base_layer", "") for module, _ in model.named_modules()}
     strange = sorted({key.split(".lora_")[0] for key in lora.weights} - modules)
     if strange:
         raise UserError(f"{lora.path} does not fit this model: it has no {strange[0]} ({len(strange)} such modules)")
     weights = {key: value.to(model.dtype) for key, value in lora.weights.items()}
     try:
-        model.load_lora_adapter(weights, prefix=None, adapter_name="lora")
+        model.load_lora_adapter(weights, prefix=None, adapter_name=name)
     except (RuntimeError, ValueError) as error:
         raise UserError(f"{lora.path} does not fit this model: {str(error).splitlines()[0]}") from error
-    scale = lora.weight * (1.0 if lora.recipe.alpha is None else lora.recipe.alpha)
-    model.fuse_lora(lora_scale=scale, adapter_names=["lora"])
-    model.unload_lora()

@@ -14,7 +14,7 @@ from realmaster.backbones.folder import check_folder
 from realmaster.backbones.graphs import BackboneGraphs, Running
 from realmaster.backbones.in_context import Reading
 from realmaster.backbones.load import Backbone, load_backbone
-from realmaster.backbones.lora import Lora, agree, merge, read_lora
+from realmaster.backbones.lora import Lora, agree, apply, read_lora
 from realmaster.backbones.memory import check_weights, check_working
 from realmaster.backbones.quantise import quantise
 from realmaster.backbones.text import prompts_for
@@ -42,7 +42,7 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
     reading = _reading(folder, agree(loras), settings)
     tokens = _window_tokens(backbone, reading, settings)
     backbone.check_attention(reading.attention)
-    merge(backbone, loras)
+    apply(backbone, loras, settings.lora_mode)
     if small:
         quantise(backbone, precision, device)
     check_working(backbone.experts[0].model, tokens, reading.attention, device, settings.low_memory)
@@ -58,7 +58,8 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
 
     read_prompt("")  # says now, not at the first window, if there is no text encoder
     running = Running(reading, settings.guidance, backbone.shift(tokens),
-                      float(backbone.schedule.get("shift_terminal") or 0), _levels(settings.sigmas))
+                      float(backbone.schedule.get("shift_terminal") or 0), _levels(settings.sigmas),
+                      recorded=settings.compile and device == "cuda" and not settings.low_memory)
     return BackboneGraphs(backbone, running, read_prompt, device)
 
 

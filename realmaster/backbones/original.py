@@ -10,17 +10,19 @@ import math
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import torch
 from diffusers.loaders.single_file_utils import (
+    convert_ltx2_transformer_to_diffusers,
     convert_ltx_transformer_checkpoint_to_diffusers,
     convert_wan_transformer_to_diffusers,
     convert_wan_vae_to_diffusers,
 )
 from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
+from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3DModel
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from realmaster.errors import UserError
@@ -28,7 +30,13 @@ from realmaster.errors import UserError
 PREFIX = "model.diffusion_model."
 WAN_LATENTS = 16
 WAN_HEAD, LTX_HEADS = 128, 32
-"""Wan's head size and LTX-Video's number of heads, which no weight shows; they are the same in all their sizes."""
+"""Wan's head size and LTX's number of heads, which no weight shows; they are the same in all their sizes."""
+LTX2_ROPE = "split"
+"""How LTX-2's published weights turn their pairs; a file's own metadata goes before."""
+MODULATED = 9
+"""Rows of a block's table where the text is modulated by the timestep; 6 where it is not."""
+LTX23 = (("audio_prompt_adaln_single.", "audio_prompt_adaln."), ("prompt_adaln_single.", "prompt_adaln."))
+"""Names in LTX-2.3 that diffusers' converter, made for 2.0, leaves as they are."""
 
 
 def original_file(part: Path) -> Path | None:
@@ -38,17 +46,25 @@ def original_file(part: Path) -> Path | None:
 
 
 def load_original(file: Path, dtype: torch.dtype) -> tuple[str, Any]:
-    """Family and transformer. Raises `UserError` if the file is neither Wan's nor LTX-Video's."""
-    state = {key.removeprefix(PREFIX): value for key, value in _read(file).items()}
+    """Family and transformer. Raises `UserError` if the file is neither Wan's nor LTX's.
+
+    LTX's files hold the other parts as well, under other prefixes; these are left out.
+    """
+    state, metadata = _read(file)
+    if any(key.startswith(PREFIX) for key in state):
+        state = {key.removeprefix(PREFIX): value for key, value in state.items() if key.startswith(PREFIX)}
     if "head.modulation" in state:
         family, kind, config = "wan", WanTransformer3DModel, _wan_config(state)
         state = convert_wan_transformer_to_diffusers(state)
-    elif "patchify_proj.weight" in state and not any(key.startswith("audio_") for key in state):
+    elif "audio_patchify_proj.weight" in state:
+        family, kind, config = "ltx2", LTX2VideoTransformer3DModel, _ltx2_config(state, _told(file, metadata))
+        state = _renamed(convert_ltx2_transformer_to_diffusers(state))
+    elif "patchify_proj.weight" in state:
         family, kind, config = "ltx", LTXVideoTransformer3DModel, _ltx_config(state)
         state = convert_ltx_transformer_checkpoint_to_diffusers(state)
     else:
-        raise UserError(f"{file} is no Wan or LTX-Video transformer in its authors' layout: for any other, use one "
-                        "in diffusers' layout")
+        raise UserError(f"{file} is no Wan, LTX-Video or LTX-2 transformer in its authors' layout: for any other, use "
+                        "one in diffusers' layout")
     model = _fill(cast(Any, kind).from_config(config), state, file)
     keep = tuple(model._keep_in_fp32_modules or ())
     for name, parameter in model.named_parameters():
@@ -58,7 +74,7 @@ def load_original(file: Path, dtype: torch.dtype) -> tuple[str, Any]:
 
 def load_original_vae(file: Path, dtype: torch.dtype) -> AutoencoderKLWan:
     """Wan2.1's autoencoder. Raises `UserError` if it is another: their latents' statistics are not in their files."""
-    state = _read(file)
+    state, _ = _read(file)
     last = state.get("conv2.weight", torch.empty(0))
     if "encoder.downsamples.0.residual.0.gamma" not in state or len(last) != WAN_LATENTS:
         raise UserError(f"{file} is not Wan2.1's autoencoder in its authors' layout: any other needs vae/config.json, "
@@ -67,11 +83,30 @@ def load_original_vae(file: Path, dtype: torch.dtype) -> AutoencoderKLWan:
     return _fill(model, convert_wan_vae_to_diffusers(state), file).to(dtype).eval().requires_grad_(False)
 
 
-def _read(file: Path) -> dict[str, Tensor]:
+def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Weights and metadata."""
     try:
-        return load_file(file)
+        with safe_open(file, "pt") as opened:
+            return ({key: opened.get_tensor(key) for key in opened.keys()},  # noqa: SIM118
+                    dict(opened.metadata() or {}))
     except (SafetensorError, OSError) as error:
         raise UserError(f"{file} is not a readable safetensors file: copy it again ({error})") from error
+
+
+def _told(file: Path, metadata: dict[str, str]) -> dict[str, Any]:
+    """What LTX's authors write into a file of its transformer's configuration."""
+    try:
+        return msgspec.json.decode(metadata.get("config", "{}"), type=dict[str, Any]).get("transformer", {})
+    except msgspec.MsgspecError as error:
+        raise UserError(f"the configuration in {file} is damaged ({error}): copy it again") from error
+
+
+def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    out: dict[str, Tensor] = {}
+    for key, value in state.items():
+        old, new = next((pair for pair in LTX23 if key.startswith(pair[0])), ("", ""))
+        out[new + key.removeprefix(old)] = value
+    return out
 
 
 def _fill(model: Any, state: dict[str, Tensor], file: Path) -> Any:
@@ -102,3 +137,24 @@ def _ltx_config(state: dict[str, Tensor]) -> dict[str, Any]:
             "attention_head_dim": width // LTX_HEADS, "num_layers": _blocks(state, "transformer_blocks"),
             "cross_attention_dim": state["transformer_blocks.0.attn2.to_k.weight"].shape[1],
             "caption_channels": state["caption_projection.linear_1.weight"].shape[1]}
+
+
+def _ltx2_config(state: dict[str, Tensor], told: dict[str, Any]) -> dict[str, Any]:
+    """LTX-2 and 2.3, which has gates, text modulated by the timestep, and no caption projection of its own."""
+    block = "transformer_blocks.0."
+    width, channels = state["patchify_proj.weight"].shape
+    sound, sound_channels = state["audio_patchify_proj.weight"].shape
+    caption = state.get("caption_projection.linear_1.weight")
+    return {
+        "in_channels": channels, "out_channels": len(state["proj_out.weight"]), "num_attention_heads": LTX_HEADS,
+        "attention_head_dim": width // LTX_HEADS, "num_layers": _blocks(state, "transformer_blocks"),
+        "cross_attention_dim": state[f"{block}attn2.to_k.weight"].shape[1],
+        "gated_attn": f"{block}attn1.to_gate_logits.weight" in state,
+        "cross_attn_mod": len(state[f"{block}scale_shift_table"]) == MODULATED,
+        "audio_in_channels": sound_channels, "audio_out_channels": len(state["audio_proj_out.weight"]),
+        "audio_num_attention_heads": LTX_HEADS, "audio_attention_head_dim": sound // LTX_HEADS,
+        "audio_cross_attention_dim": state[f"{block}audio_attn2.to_k.weight"].shape[1],
+        "audio_gated_attn": f"{block}audio_attn1.to_gate_logits.weight" in state,
+        "audio_cross_attn_mod": len(state[f"{block}audio_scale_shift_table"]) == MODULATED,
+        "use_prompt_embeddings": caption is not None, "rope_type": told.get("rope_type", LTX2_ROPE),
+        **({} if caption is None else {"caption_channels": caption.shape[1]})}

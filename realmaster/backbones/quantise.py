@@ -32,4 +32,5 @@ def quantise(backbone: Backbone, precision: str, device: str) -> None:
 
 
 def _in_block(module: Any, name: str) -> bool:
-    return isinstance(module, nn.Linear) and "blocks." in name
+    """A LoRA that is live keeps its own precision."""
+    return isinstance(module, nn.Linear) and "blocks." in name and ".lora_" not in name

@@ -1,4 +1,4 @@
-"""`realmaster live`, `record` and `play`: source, server, session, recording and page, together."""
+"""`realmaster live`, `capture-game`, `record` and `play`: source, server, session, recording and page, together."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bridge.client import BridgeClient
 from capture.paced import RealTimeSource
 from capture.source import Pacing
 from realmaster.commands.render import render_settings
-from realmaster.config import Live, Play, Record, Serve, as_toml
+from realmaster.config import Play, Record, Serve, Watching, as_toml
 from realmaster.errors import UserError
-from realmaster.launch import Child
+from realmaster.launch import Child, Starter
 from realmaster.preview.server import Controls, Preview
 from realmaster.recording import Recording
 from realmaster.regions import Regions
@@ -28,7 +28,7 @@ from realmaster.stats import Stats
 CHECK_SECONDS = 0.5
 
 
-def run(settings: Live | Play) -> int:
+def run(settings: Watching | Play) -> int:
     """Runs until Ctrl-C, the end of the source, or `--seconds`."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -38,11 +38,11 @@ def run(settings: Live | Play) -> int:
         (folder / "settings.toml").write_text(as_toml(settings))
         children: list[Child] = []
 
-        def start(name: str, arguments: list[str]) -> None:
-            children.append(Child(name, arguments, folder))
+        def start(name: str, arguments: list[str], environment: Mapping[str, str] | None = None) -> None:
+            children.append(Child(name, arguments, folder, environment))
             stack.callback(children[-1].stop)
 
-        recording = Recording(settings) if isinstance(settings, Live) else None
+        recording = Recording(settings) if isinstance(settings, Watching) else None
         if recording is not None:
             stack.callback(recording.close)
         preview = Preview(settings.host, settings.port, render_settings(settings.look))
@@ -54,7 +54,7 @@ def run(settings: Live | Play) -> int:
         sinks: list[Sink] = [preview, StatusLine(), *([recording] if recording else []),
                              *([JsonLog(settings.log_json)] if settings.log_json else [])]
         session = Session(source, link, sinks, lambda: preview.settings, max_fps=settings.max_fps,
-                          pacing=settings.pacing if isinstance(settings, Live) else Pacing.FREERUN,
+                          pacing=settings.pacing if isinstance(settings, Watching) else Pacing.FREERUN,
                           tap=recording.tap if recording else lambda _: None,
                           regions=Regions(settings.look.keep, settings.look.only))
         if recording is not None and isinstance(settings, Record):
@@ -63,7 +63,7 @@ def run(settings: Live | Play) -> int:
     return _finish(settings, stats, recording)
 
 
-def _finish(settings: Live | Play, stats: Stats, recording: Recording | None) -> int:
+def _finish(settings: Watching | Play, stats: Stats, recording: Recording | None) -> int:
     """Says what came of it. Exit status 1 if what was to be recorded is not all there."""
     print(f"\nread {stats.read} frames, showed {stats.shown}; dropped: "
           f"{', '.join(f'{n} {cause}' for cause, n in sorted(stats.dropped.items())) or 'none'}")
@@ -74,7 +74,7 @@ def _finish(settings: Live | Play, stats: Stats, recording: Recording | None) ->
     return int(isinstance(settings, Record) and recording is not None and bool(recording.status.error))
 
 
-def _stopper(settings: Live | Play, stop: threading.Event, children: list[Child], session: Session, *,
+def _stopper(settings: Watching | Play, stop: threading.Event, children: list[Child], session: Session, *,
              preview: Preview, recording: Recording | None) -> Callable[[], bool]:
     """A check for `Session.run`, which also looks after the children and keeps the page informed."""
     started = time.monotonic()
@@ -89,13 +89,14 @@ def _stopper(settings: Live | Play, stop: threading.Event, children: list[Child]
             preview.update(session.stats)
             for child in children:
                 child.check()
+        over = any(child.over for child in children)
         failed = isinstance(settings, Record) and recording is not None and bool(recording.status.error)
-        return failed or stop.is_set() or (settings.seconds > 0 and now - started > settings.seconds)
+        return failed or over or stop.is_set() or (settings.seconds > 0 and now - started > settings.seconds)
 
     return stopped
 
 
-def _link(settings: Live | Play, folder: Path, start: Callable[[str, list[str]], None]) -> BridgeClient | None:
+def _link(settings: Watching | Play, folder: Path, start: Starter) -> BridgeClient | None:
     """The way to the server; starts one of ours if the settings say `auto`."""
     if settings.server == "none":
         return None

@@ -14,7 +14,7 @@ from realmaster.backbones.tokens import Prompt
 from realmaster.backbones.wan import WanTokens
 from realmaster.models.tiny import load_lora, load_transformer, null_prompt
 from realmaster.models.tiny_vae import TEMPORAL, TinyVAE
-from realmaster.sampler import Condition, sigmas
+from realmaster.sampler import Condition, Start, denoise, sigmas
 
 F32 = NDArray[np.float32]
 
@@ -30,11 +30,18 @@ class TorchGraphs:
         transformer = load_transformer(checkpoint / "transformer")
         load_lora(transformer, checkpoint / "lora.safetensors")
         self.context = InContext(WanTokens(transformer))
-        self.prompt = Prompt(null_prompt(1))
+        self.silence = Prompt(null_prompt(1))
 
     def levels(self, steps: int) -> list[float]:
         """See `Graphs.levels`."""
         return sigmas(steps)
+
+    def prompt(self, text: str) -> None:
+        """See `Graphs.prompt`."""
+
+    def run(self, levels: tuple[float, ...], start: Start) -> Tensor:
+        """See `Graphs.run`."""
+        return denoise(self, levels, start)
 
     @torch.no_grad()
     def encode(self, video: F32) -> Tensor:
@@ -48,12 +55,12 @@ class TorchGraphs:
     @torch.no_grad()
     def write(self, condition: Condition) -> Cache:
         """See `Graphs.write`."""
-        return self.context.write(Reference(condition.reference), self.prompt)
+        return self.context.write(Reference(condition.reference), self.silence)
 
     @torch.no_grad()
     def read(self, noisy: Tensor, timestep: float, cache: Cache) -> Tensor:
         """See `Graphs.read`."""
-        return self.context.read(noisy, torch.tensor([timestep]), self.prompt, cache)
+        return self.context.read(noisy, torch.tensor([timestep]), self.silence, cache)
 
     @torch.no_grad()
     def decode(self, latent: Tensor, video: F32) -> F32:

@@ -115,7 +115,7 @@ def _speed(frame: Frame) -> NDArray[np.float32] | None:
     if Kind.MOTION in frame.buffers:
         vectors = motion(frame)
     elif frame.camera is not None and Kind.DEPTH in frame.buffers:
-        vectors = geometric_motion(inverse_depth(frame), frame.camera)
+        vectors = geometric_motion(inverse_depth(frame), frame.camera, frame.metres_per_unit)
     else:
         return None
     return np.asarray(np.linalg.norm(vectors, axis=-1), np.float32)

@@ -88,7 +88,7 @@ def _camera(pair: Pair) -> Camera:
 
 def _still(pair: Pair, depth: NDArray[Any], camera: Camera | None = None) -> NDArray[np.float32]:
     try:
-        return geometric_motion(depth, camera or _camera(pair))
+        return geometric_motion(depth, camera or _camera(pair), pair.now.metres_per_unit)
     except np.linalg.LinAlgError:
         return np.full((*depth.shape, 2), 1e6, np.float32)
 

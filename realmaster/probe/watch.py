@@ -57,4 +57,4 @@ def _gain(before: Frame, now: Frame) -> float | None:
     camera = now.camera
     if Kind.MOTION in now.buffers or camera is None:
         return Pair(before, now, still).gain(motion(now))
-    return Pair(before, now, still).gain(geometric_motion(inverse_depth(now), camera))
+    return Pair(before, now, still).gain(geometric_motion(inverse_depth(now), camera, now.metres_per_unit))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -16,7 +18,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 
 from realmaster.backbones.in_context import InContext, Reading, Reference  # noqa: E402
 from realmaster.backbones.load import load_backbone  # noqa: E402
-from realmaster.backbones.lora import agree, as_metadata, merge, read_lora  # noqa: E402
+from realmaster.backbones.lora import agree, apply, as_metadata, read_lora  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
 from realmaster.training.large import add_lora, save_lora  # noqa: E402
 from tests.checkpoints import make  # noqa: E402
@@ -39,9 +41,9 @@ def trained(request, tmp_path_factory) -> tuple[Path, Path, str]:
     return folder, path, backbone.family
 
 
-def merged(folder: Path, *paths: Path):
+def merged(folder: Path, *paths: Path, mode: Literal["merged", "live"] = "merged"):
     backbone = load_backbone(folder, torch.float32)
-    merge(backbone, [read_lora(path, backbone.family) for path in paths])
+    apply(backbone, [read_lora(path, backbone.family) for path in paths], mode)
     return backbone
 
 
@@ -83,6 +85,23 @@ def test_every_layout_gives_the_same_weights(trained, tmp_path, layout):
         save_file({k.replace("transformer.", prefix, 1): v for k, v in state.items()}, other, metadata=RECIPE)
     first, second = (dict(merged(folder, p).experts[0].model.named_parameters()) for p in (path, other))
     assert all((first[name] - second[name]).abs().max() < 1e-5 for name in first)
+
+
+@torch.no_grad()
+def test_live_loras_do_what_merged_ones_do_and_leave_the_weights_alone(trained):
+    folder, path, family = trained
+    backbone = load_backbone(folder, torch.float32)
+    plain = backbone.experts[0].model.transformer_blocks if family != "wan" else backbone.experts[0].model.blocks
+    before = plain[0].attn1.to_q.weight.clone()
+    first, second = replace(read_lora(path, family), weight=0.8), replace(read_lora(path, family), weight=-0.3)
+    apply(backbone, [first, second], "live")
+    assert torch.equal(plain[0].attn1.to_q.base_layer.weight, before)
+    together = load_backbone(folder, torch.float32)
+    apply(together, [replace(first, weight=0.5)])
+    x, time, text = latents(backbone, 0), torch.tensor([600.0, 200.0]), prompt(backbone)
+    live, whole = (InContext(b.experts[0].tokens).plain(x, time, text) for b in (backbone, together))
+    without = InContext(load_backbone(folder, torch.float32).experts[0].tokens).plain(x, time, text)
+    assert (live - whole).abs().max() < 1e-4 < (live - without).abs().max()
 
 
 def test_loras_of_different_recipes_are_refused_together(trained, tmp_path):

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan  # noqa: E402
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel  # noqa: E402
+from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3DModel  # noqa: E402
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
@@ -25,6 +26,15 @@ WAN = (("condition_embedder.time_embedder.linear_1", "time_embedding.0"),
        ("condition_embedder.time_proj", "time_projection.1"), ("attn1", "self_attn"), ("attn2", "cross_attn"),
        (".to_out.0.", ".o."), (".to_q.", ".q."), (".to_k.", ".k."), (".to_v.", ".v."), ("proj_out", "head.head"),
        ("ffn.net.0.proj", "ffn.0"), ("ffn.net.2", "ffn.2"), ("norm2", "norm?"), ("norm3", "norm2"), ("norm?", "norm3"))
+LTX2 = (("audio_proj_in", "audio_patchify_proj"), ("proj_in", "patchify_proj"),
+        ("av_cross_attn_video_scale_shift", "av_ca_video_scale_shift_adaln_single"),
+        ("av_cross_attn_video_a2v_gate", "av_ca_a2v_gate_adaln_single"),
+        ("av_cross_attn_audio_scale_shift", "av_ca_audio_scale_shift_adaln_single"),
+        ("av_cross_attn_audio_v2a_gate", "av_ca_v2a_gate_adaln_single"), ("prompt_adaln.", "prompt_adaln_single."),
+        ("time_embed", "adaln_single"),
+        ("video_a2v_cross_attn_scale_shift_table", "scale_shift_table_a2v_ca_video"),
+        ("audio_a2v_cross_attn_scale_shift_table", "scale_shift_table_a2v_ca_audio"),
+        ("norm_q", "q_norm"), ("norm_k", "k_norm"))
 LTX = (("proj_in", "patchify_proj"), ("time_embed", "adaln_single"), ("norm_q", "q_norm"), ("norm_k", "k_norm"))
 
 
@@ -53,6 +63,38 @@ def original(name: str, folder: Path) -> tuple[Path, torch.nn.Module]:
         state[prefix + theirs] = value.contiguous()
     save_file(state, folder / "transformer" / "model.safetensors")
     return folder, model
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["2.0", "2.3"])
+def test_ltx2_is_taken_out_of_the_file_with_all_its_parts(later, tmp_path):
+    folder = make("ltx2", tmp_path)
+    for file in (folder / "transformer").iterdir():
+        file.unlink()
+    extra = {"gated_attn": True, "cross_attn_mod": True, "audio_gated_attn": True, "audio_cross_attn_mod": True,
+             "use_prompt_embeddings": False} if later else {"caption_channels": TEXT}
+    model = LTX2VideoTransformer3DModel(
+        in_channels=8, out_channels=8, num_attention_heads=32, attention_head_dim=6, cross_attention_dim=192,
+        num_layers=2, audio_in_channels=8, audio_out_channels=8, audio_num_attention_heads=32,
+        audio_attention_head_dim=4, audio_cross_attention_dim=128, rope_type="split", **extra)
+    state = {"vae.decoder.conv_in.conv.weight": torch.zeros(1),
+             "model.diffusion_model.video_embeddings_connector.learnable_registers": torch.zeros(1)}
+    for key, value in model.state_dict().items():
+        theirs = key
+        for ours, authors in LTX2:
+            theirs = theirs.replace(ours, authors)
+        state[f"model.diffusion_model.{theirs}"] = value.contiguous()
+    file = folder / "transformer" / "ltx-2.safetensors"
+    save_file(state, file)
+    backbone = load_backbone(folder, torch.float32)
+    loaded = backbone.experts[0].model
+    assert backbone.family == "ltx2" and loaded.config.rope_type == "split"
+    assert loaded.state_dict().keys() == model.state_dict().keys()
+    assert all(torch.equal(loaded.state_dict()[key], value) for key, value in model.state_dict().items())
+    save_file(state, file, {"config": '{"transformer": {"rope_type": "interleaved"}}'})
+    assert load_backbone(folder, torch.float32).experts[0].model.config.rope_type == "interleaved"
+    save_file(state, file, {"config": "{"})
+    with pytest.raises(UserError, match="is damaged"):
+        load_backbone(folder, torch.float32)
 
 
 @pytest.mark.parametrize("name", ["wan21", "ltx"])
@@ -115,7 +157,7 @@ def test_what_is_neither_is_refused(tmp_path):
     folder, _ = original("wan21", tmp_path)
     file = folder / "transformer" / "model.safetensors"
     save_file({"weight": torch.zeros(2)}, file)
-    with pytest.raises(UserError, match="no Wan or LTX-Video transformer"):
+    with pytest.raises(UserError, match="no Wan, LTX-Video or LTX-2 transformer"):
         load_backbone(folder, torch.float32)
     file.write_bytes(b"cut short")
     with pytest.raises(UserError, match="copy it again"):

@@ -20,10 +20,12 @@ from safetensors.torch import save_file  # noqa: E402
 from bridge.protocol import RenderSettings, Window  # noqa: E402
 from capture.frame import Buffer, Encoding, Frame, Kind, color_frame  # noqa: E402
 from realmaster.backbones import memory  # noqa: E402
+from realmaster.backbones.graphs import BackboneGraphs  # noqa: E402
 from realmaster.backbones.in_context import Reading  # noqa: E402
 from realmaster.backbones.load import load_backbone  # noqa: E402
 from realmaster.backbones.lora import as_metadata  # noqa: E402
 from realmaster.backbones.memory import free_gb, weights_gb  # noqa: E402
+from realmaster.backbones.record import Recorder  # noqa: E402
 from realmaster.backbones.tiny_video import TAEHV, TinyVideo  # noqa: E402
 from realmaster.backends import open_backend  # noqa: E402
 from realmaster.config import Model  # noqa: E402
@@ -227,6 +229,26 @@ def frame_with(value: float) -> Frame:
     more = {Kind.NORMAL: Buffer(Encoding.WORLD_XYZ0, np.full((*shape, 4), value, np.float16)),
             Kind.DEPTH: Buffer(Encoding.INVERSE_Z, np.full((*shape, 1), value, np.float16))}
     return dataclasses.replace(frame, buffers={**frame.buffers, **more})
+
+
+@pytest.mark.parametrize("attention", ["full", "one_way"])
+def test_a_recorded_loop_reads_nothing_but_what_is_copied_into_place(folder, tmp_path, attention):
+    """Prompts, seeds, overlaps, anchors, guidance and steps change between the runs; recordings serve all of them."""
+    cv2.imwrite(str(tmp_path / "first.png"), FRAMES[0][..., ::-1])
+    plain = backend(folder, attention=attention, guidance=2, anchor=tmp_path / "first.png")
+    recorded = backend(folder, attention=attention, guidance=2, anchor=tmp_path / "first.png")
+    graphs = recorded.graphs
+    assert isinstance(graphs, BackboneGraphs)
+    recorder = graphs._recorder = Recorder("cpu")
+    carries: list[object] = [None, None]
+    stride = LENGTH - OVERLAP
+    for number, settings in enumerate([{}, {"prompt": "a street"}, {"seed": 3}, {"steps": 2, "seed": 4}, {"seed": 5}]):
+        frames = FRAMES[number:] + FRAMES[:number]
+        outs = [model.render(window(number * stride, **settings), frames, carry)
+                for model, carry in zip((plain, recorded), carries, strict=True)]
+        assert all(np.array_equal(a, b) for a, b in zip(outs[0].frames, outs[1].frames, strict=True))
+        carries = [out.carry for out in outs]
+    assert 1 < len(recorder._recordings) < 5
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def test_motion_of_what_stands_is_what_depth_and_matrices_say(frames):
         depth = data(frame, Kind.DEPTH)[..., 0]
         stands = (frame.buffers[Kind.OBJECT_ID].data[..., 0] == 0) & (depth > 0)
         assert stands.mean() > 0.3
-        off = np.abs(data(frame, Kind.MOTION) - geometric_motion(depth, frame.camera))[stands]
+        off = np.abs(data(frame, Kind.MOTION) - geometric_motion(depth, frame.camera, 1))[stands]
         assert off.mean() < 0.005 and off.max() < 0.05
 
 
@@ -52,7 +52,7 @@ def test_what_moves_has_an_id_and_is_followed(frames):
         assert crates.mean() > 0.02
         past, here = (scene_of(f)[..., :3].copy() for f in (before, now))
         own, inside = warp(past, data(now, Kind.MOTION))
-        camera, _ = warp(past, geometric_motion(data(now, Kind.DEPTH)[..., 0], now.camera))
+        camera, _ = warp(past, geometric_motion(data(now, Kind.DEPTH)[..., 0], now.camera, 1))
         gains.append(psnr(own, here, inside & crates) - psnr(camera, here, inside & crates))
     assert np.mean(gains) > 3
 

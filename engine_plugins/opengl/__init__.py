@@ -1,0 +1,1 @@
+"""Capture from OpenGL games that know nothing of RealMaster."""
