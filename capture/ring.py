@@ -154,6 +154,21 @@ class RingWriter:
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
 
+def in_use(name: str) -> bool:
+    """Whether a living game publishes the ring: its heart then beats while this looks, two seconds at most."""
+    try:
+        memory = np.memmap(ring_path(name), np.uint8, "r", shape=(CONTROL_BYTES,))
+    except (OSError, ValueError):
+        return False
+    control = np.frombuffer(memory, CONTROL, 1)
+    beat, until = int(control["heartbeat_ns"][0]), time.monotonic_ns() + STALE_NS
+    while time.monotonic_ns() < until and not control["closed"][0]:
+        if int(control["heartbeat_ns"][0]) != beat:
+            return True
+        time.sleep(LOOK_SECONDS)
+    return False
+
+
 class RingReader:
     """The capture layer's end: newest or next frame, with exact counts of what was missed.
 

@@ -7,10 +7,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from capture.engine import EngineSource
-from capture.errors import CaptureError
 from capture.frame import Kind
 from capture.paced import RealTimeSource
-from capture.ring import ring_path
+from capture.ring import in_use
 from capture.screen import ScreenSource, parse_region, window_region
 from capture.session import SessionSource
 from capture.source import FrameSource, Pacing
@@ -70,13 +69,8 @@ def _opengl(settings: CaptureGame, kinds: Collection[Kind], start: Starter) -> F
     if not settings.command:
         raise UserError("say which game, after --: realmaster capture-game -- minetest --go")
     name = settings.name
-    if ring_path(name).exists():
-        try:
-            EngineSource(name, patience=0.0).close()
-        except CaptureError:
-            pass  # what a crashed game has left; the new one replaces it
-        else:
-            raise UserError(f"another game publishes the ring {name} already: end it, or give this one its own --ring")
+    if in_use(name):
+        raise UserError(f"another game publishes the ring {name} already: end it, or give this one its own --ring")
     launch = prepare(settings.command, name, locked=settings.pacing is Pacing.FRAMELOCKED, profile=settings.profile)
     start(Path(settings.command[0]).name, launch.arguments, launch.environment)
     return EngineSource(name, settings.pacing, None, kinds=kinds)

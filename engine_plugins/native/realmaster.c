@@ -119,8 +119,10 @@ int rm_reopen(rm_ring *ring, uint64_t frame_bytes) {
 
 static int reader_lives(const rm_ring *ring) { return now_ns() - load(&ring->control->reader_heartbeat_ns) < STALE_NS; }
 
+void rm_beat(rm_ring *ring) { store(&ring->control->heartbeat_ns, now_ns()); }
+
 int rm_wanted(rm_ring *ring) {
-    store(&ring->control->heartbeat_ns, now_ns());
+    rm_beat(ring);
     /* The first frame is always wanted: it tells readers that come what there is to see. */
     return ring->framelocked || ring->control->head == 0 || reader_lives(ring);
 }

@@ -90,6 +90,8 @@ int rm_open(const char *name, uint64_t frame_bytes, int mode, rm_ring **ring);
 int rm_reopen(rm_ring *ring, uint64_t frame_bytes);
 /* Whether somebody reads: what is published otherwise is seen by nobody. Says that the game lives, too. */
 int rm_wanted(rm_ring *ring);
+/* Says that the game lives, which a game that draws nothing for two seconds should; from any thread. */
+void rm_beat(rm_ring *ring);
 /* Begins a frame and returns its header, in the ring's own memory. */
 rm_frame *rm_begin(rm_ring *ring);
 /* Copies one buffer in. `row_bytes` may be negative: `pixels` then is the topmost row, which comes last in memory. */

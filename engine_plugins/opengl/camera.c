@@ -69,9 +69,11 @@ static void look_along_minus_z(camera *c) {
     }
 }
 
-/* A rotation and a shift, and not just nothing. */
-static int is_view(const float *m) {
-    if (m[3] != 0 || m[7] != 0 || m[11] != 0 || m[15] != 1) return 0;
+/* A rotation and a shift. A size of the model is taken out of it: what stands still moves alike in any unit. */
+static int as_view(float *m) {
+    float size = sqrtf(dot(m, m));
+    if (m[3] != 0 || m[7] != 0 || m[11] != 0 || m[15] != 1 || size < 1e-4f) return 0;
+    for (int i = 0; i < 12; i++) m[i] /= size;
     for (int i = 0; i < 3; i++)
         for (int j = i; j < 3; j++)
             if (!near_to(dot(m + 4 * i, m + 4 * j), i == j, 2e-3f)) return 0;
@@ -81,10 +83,10 @@ static int is_view(const float *m) {
 /* Takes projection times view apart. The product's rows are, with p = projection, v = the view's rows:
  * p00 v0 + p02 v2, p11 v1 + p12 v2, p22 v2 + p23 e3, -v2. Returns 0 if it is no such product. */
 static int take_apart(const float *m, camera *out) {
-    float row[4][4];
+    float row[4][4], size = sqrtf(m[3] * m[3] + m[7] * m[7] + m[11] * m[11]);
+    if (size < 1e-4f) return 0;
     for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 4; j++) row[i][j] = m[4 * j + i];
-    if (!near_to(dot(row[3], row[3]), 1, 2e-3f)) return 0;
+        for (int j = 0; j < 4; j++) row[i][j] = j < 3 ? m[4 * j + i] / size : m[4 * j + i];
     float v[3][4], p[16] = {0};
     for (int j = 0; j < 4; j++) v[2][j] = -row[3][j];
     for (int i = 0; i < 2; i++) {
@@ -116,13 +118,13 @@ void camera_uniform(GLuint name, GLsizei count, GLboolean transpose, const GLflo
     if (is_projection(m)) {
         memcpy(at->parts.projection, m, sizeof m);
         at->has_projection = 1, at->flat = 0;
-    } else if (is_view(m)) {
-        memcpy(at->parts.view, m, sizeof m);
-        at->has_view = 1;
-    } else if (take_apart(m, &whole)) {
-        at->whole = whole, at->flat = 0;
     } else if (m[3] == 0 && m[7] == 0 && m[11] == 0 && m[15] == 1) {
         at->flat = 1;
+        if (!as_view(m)) return;
+        memcpy(at->parts.view, m, sizeof m);
+        at->has_view = 1, at->flat = !at->has_projection;
+    } else if (take_apart(m, &whole)) {
+        at->whole = whole, at->flat = 0;
     }
 }
 
@@ -164,7 +166,7 @@ int camera_draw(int segment, long vertices) {
         gl.GetFloatv(GL_PROJECTION_MATRIX, found.projection);
         if (is_projection(found.projection)) {
             gl.GetFloatv(GL_MODELVIEW_MATRIX, found.view);
-            found.known = is_view(found.view);
+            found.known = as_view(found.view);
             if (found.known) {
                 look_along_minus_z(&found);
                 cast(segment, vertices, &found);

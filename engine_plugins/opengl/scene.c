@@ -17,6 +17,7 @@
 #include "grab.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,7 @@ static uint64_t last_ns;
 static int was_watched, cut; /* the frame before was looked at; the next to be published follows nothing */
 static void *last_context;
 static rm_ring *ring;
+static pthread_mutex_t ring_lock = PTHREAD_MUTEX_INITIALIZER; /* while it is opened, closed, or kept alive */
 static float metres_per_unit = 1;
 static int locked, failed;
 static pid_t owner;
@@ -203,13 +205,29 @@ static void publish_previous(void) {
     s->used = 0;
 }
 
+/* A game that loads a level draws nothing for long, and has not crashed. */
+static void *keep_alive(void *unused) {
+    const struct timespec pause = {0, 500000000};
+    for (;;) {
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&ring_lock);
+        if (ring != NULL) rm_beat(ring);
+        pthread_mutex_unlock(&ring_lock);
+    }
+    return unused;
+}
+
 static void open_ring(void) {
+    pthread_t keeper;
     const char *name = getenv("REALMASTER_RING");
     uint64_t bytes = rm_frame_bytes((uint64_t)width * (uint64_t)height * 12);
     int error = 0;
+    pthread_mutex_lock(&ring_lock);
     if (name == NULL) failed = 1;
     else if (ring != NULL) error = rm_reopen(ring, bytes);
-    else error = rm_open(name, bytes, locked ? RM_FRAMELOCKED : 0, &ring);
+    else if ((error = rm_open(name, bytes, locked ? RM_FRAMELOCKED : 0, &ring)) == 0 &&
+             pthread_create(&keeper, NULL, keep_alive, NULL) == 0) pthread_detach(keeper);
+    pthread_mutex_unlock(&ring_lock);
     owner = getpid();
     if (error) {
         fprintf(stderr, "realmaster: %s\n", rm_error(error));
@@ -282,5 +300,9 @@ void scene_swap(void *context, int now_width, int now_height) {
 
 /* A child of the game has the same ring, which is not its to close. */
 __attribute__((destructor)) static void end(void) {
-    if (owner == getpid()) rm_close(ring);
+    if (owner != getpid()) return;
+    pthread_mutex_lock(&ring_lock);
+    rm_close(ring);
+    ring = NULL;
+    pthread_mutex_unlock(&ring_lock);
 }

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.frame import Flags, Frame, Kind
-from realmaster.probe.pairs import Examination, Pair, edges, inverse_depth, motion, picture
+from realmaster.buffers import inverse_depth, motion, picture
+from realmaster.probe.pairs import Examination, Pair, edges
 from realmaster.warp import geometric_motion
 
 JITTER_PX = (0.02, 2.0)

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.frame import Camera, Kind
-from realmaster.probe.pairs import F32, Examination, Pair, at_size, inverse_depth, mean_gain, motion, reciprocal
-from realmaster.warp import geometric_motion
+from realmaster.buffers import F32, at_size, inverse_depth, motion, picture, reciprocal
+from realmaster.motion import estimate_motion
+from realmaster.probe.pairs import Examination, Pair, mean_gain
+from realmaster.warp import geometric_motion, psnr, warp
 
 MARGIN_DB = 1.0
 """A different reading must beat the given one by this much to be believed."""
@@ -59,7 +61,8 @@ def check_geometry(pairs: Sequence[Pair], seen: Examination) -> None:
     raw = {id(pair): at_size(pair.now.buffers[Kind.DEPTH].data, pair.now) for pair in pairs}
     given = mean_gain(pairs, lambda pair: _still(pair, depths[id(pair)]))
     flat = mean_gain(pairs, lambda pair: _still(pair, np.full_like(depths[id(pair)], depths[id(pair)].mean())))
-    seen.figures |= {"gain by depth and camera, dB": given, "the same with flat depth, dB": flat}
+    seen.figures |= {"gain by depth and camera, dB": given, "the same with flat depth, dB": flat,
+                     **_where_it_stands(pairs)}
     readings: dict[str, Callable[[Pair], NDArray[Any]]] = {
         "depth is in metres, not 1/metres (or the other way round): name its encoding rightly":
             lambda pair: _still(pair, reciprocal(depths[id(pair)])),
@@ -79,6 +82,22 @@ def check_geometry(pairs: Sequence[Pair], seen: Examination) -> None:
     elif given <= 0:
         seen.wrong("depth and camera", f"depth and matrices do not explain the picture: warping by them gains "
                                        f"{given:+.1f} dB")
+
+
+def _where_it_stands(pairs: Sequence[Pair]) -> dict[str, float]:
+    """The gain on pixels of a world that stands still: where optical flow sees the same motion."""
+    gains: list[float] = []
+    shares: list[float] = []
+    for pair in pairs:
+        estimate = estimate_motion(pair.before, pair.now)
+        before, now = picture(pair.before), picture(pair.now)
+        moved, inside = warp(before, estimate.motion)
+        where = estimate.trusted & inside
+        shares.append(float(where.mean()))
+        if where.any():
+            gains.append(psnr(moved, now, where) - psnr(before, now, where))
+    return {"gain where the world stands still, dB": float(np.mean(gains)) if gains else 0.0,
+            "share of that": float(np.mean(shares))}
 
 
 def _camera(pair: Pair) -> Camera:

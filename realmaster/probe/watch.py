@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from capture.frame import Flags, Frame, Kind
-from realmaster.probe.pairs import STILL_DB, Pair, inverse_depth, motion, picture
+from realmaster.buffers import inverse_depth, motion, picture
+from realmaster.probe.pairs import STILL_DB, Pair
 from realmaster.warp import geometric_motion, psnr
 
 PERIOD = 3.0

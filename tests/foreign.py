@@ -1,0 +1,92 @@
+"""Games that know nothing of RealMaster, ready to be started for tests: their command lines and their worlds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SIZE = 640, 360
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A game: `command` makes what it needs in a folder and returns its command line."""
+
+    name: str
+    package: str
+    command: Callable[[Path], list[str]]
+    gain_db: float
+    """By how many decibels warping must help, at least, where its world stands still."""
+
+
+def _stranger(_: Path) -> list[str]:
+    return [sys.executable, "-m", "tests.stranger_game"]
+
+
+def _minetest(folder: Path) -> list[str]:
+    """A player who is flown along a circle."""
+    mod = folder / "world" / "worldmods" / "flight"
+    mod.mkdir(parents=True)
+    (mod / "mod.conf").write_text("name = flight\n")
+    (mod / "init.lua").write_text((Path(__file__).parent / "foreign_flight.lua").read_text())
+    (folder / "world" / "world.mt").write_text("".join(f"{line}\n" for line in (
+        "gameid = minetest", "backend = sqlite3", "player_backend = sqlite3", "auth_backend = sqlite3",
+        "mod_storage_backend = sqlite3")))
+    settings = {"screen_w": SIZE[0], "screen_h": SIZE[1], "fullscreen": "false", "enable_sound": "false", "fps_max": 30,
+                "mg_name": "v7", "fixed_map_seed": 42, "time_speed": 0, "world_start_time": 12000, "viewing_range": 60,
+                "mip_map": "true", "trilinear_filter": "true", "leaves_style": "opaque"}
+    (folder / "minetest.conf").write_text("".join(f"{k} = {v}\n" for k, v in settings.items()))
+    return ["minetest", "--config", str(folder / "minetest.conf"), "--world", str(folder / "world"), "--go",
+            "--name", "player"]
+
+
+def _openarena(renderer: str) -> Callable[[Path], list[str]]:
+    settings = {"com_hunkMegs": 512, "r_fullscreen": 0, "r_mode": -1, "r_customwidth": SIZE[0],
+                "r_customheight": SIZE[1], "s_initsound": 0, "com_maxfps": 25, "in_nograb": 1, "r_swapInterval": 0,
+                "cl_renderer": renderer}
+    return lambda _: ["openarena", *(word for k, v in settings.items() for word in ("+set", k, str(v))),
+                      "+demo", "demo088-test1"]
+
+
+FOREIGN = {game.name: game for game in (
+    Foreign("stranger", "", _stranger, 10),
+    Foreign("minetest", "minetest", _minetest, 7),
+    Foreign("openarena-opengl1", "openarena", _openarena("opengl1"), 8),
+    Foreign("openarena-opengl2", "openarena", _openarena("opengl2"), 8),
+    Foreign("etr", "extremetuxracer", lambda _: ["etr"], 3))}
+
+
+def environment(folder: Path, display: str) -> dict[str, str]:
+    """A home of its own, software rendering, no sound; Debian's games on the path."""
+    return {**os.environ, "HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache"), "DISPLAY": display,
+            "LIBGL_ALWAYS_SOFTWARE": "1", "SDL_AUDIODRIVER": "dummy", "ALSOFT_DRIVERS": "null",
+            "PATH": f"{os.environ['PATH']}:/usr/games", "PYTHONPATH": str(Path(__file__).parent.parent)}
+
+
+@contextmanager
+def captured(game: Foreign, folder: Path, display: str, ring: str, *flags: str) -> Iterator[subprocess.Popen[str]]:
+    """The game under `realmaster capture-game`, for as long as the block takes."""
+    if shutil.which("cc") is None:
+        pytest.skip("needs a C compiler: apt-get install gcc libc6-dev")
+    surroundings = environment(folder, display)
+    command = game.command(folder)
+    if shutil.which(command[0], path=surroundings["PATH"]) is None:
+        pytest.skip(f"needs {game.name}: apt-get install {game.package}")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "realmaster", "capture-game", "--port", "0", "--ring", ring, *flags, "--", *command],
+        env=surroundings, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGCONT)  # a test may have stopped it
+        process.terminate()
+        process.communicate(timeout=30)

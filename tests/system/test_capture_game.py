@@ -1,0 +1,253 @@
+"""Unmodified OpenGL games, each in a process of its own on a display of its own, through `realmaster capture-game`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bridge.protocol import RenderSettings
+from capture.engine import EngineSource
+from capture.errors import CaptureError, SourceEnded
+from capture.frame import Flags, Frame, Kind
+from capture.ring import ring_path
+from capture.source import Pacing
+from engine_plugins.opengl import launch
+from realmaster.interface import scene_of
+from realmaster.link import LocalLink
+from realmaster.probe import examine
+from realmaster.session import Session, Shown
+from tests.fakes import TintBackend
+from tests.foreign import FOREIGN, SIZE, captured, environment
+
+pytest.importorskip("panda3d", reason="needs the panda3d extra")
+DEADLINE = 90.0
+
+
+@contextmanager
+def opened(ring: str, pacing: Pacing = Pacing.FREERUN, patience: float | None = DEADLINE) -> Iterator[EngineSource]:
+    """The ring's source, closed whatever happens."""
+    with closing(EngineSource(ring, pacing, patience)) as source:
+        yield source
+
+
+def read_until(source: EngineSource, enough: Callable[[list[Frame]], bool]) -> list[Frame]:
+    """Frames until there are enough; fails after `DEADLINE` seconds."""
+    frames: list[Frame] = []
+    until = time.monotonic() + DEADLINE
+    while not enough(frames):
+        assert time.monotonic() < until, f"{len(frames)} frames: {source.trouble}"
+        if (frame := source.read(0.5)) is not None:
+            frames.append(frame)
+    return frames
+
+
+def whole(frame: Frame) -> bool:
+    """Whether the scene is known."""
+    return frame.camera is not None and {Kind.DEPTH, Kind.SCENE_COLOR} <= frame.buffers.keys()
+
+
+def in_play(source: EngineSource, count: int = 60) -> list[Frame]:
+    """The last `count` frames in a row in which all of the scene is there: menus and loading are over."""
+    def enough(frames: list[Frame]) -> bool:
+        return len(frames) >= count and all(whole(f) for f in frames[-count:])
+
+    return read_until(source, enough)[-count:]
+
+
+@pytest.fixture
+def stranger(tmp_path: Path, xvfb: str, ring_name: str) -> Iterator[subprocess.Popen[str]]:
+    with captured(FOREIGN["stranger"], tmp_path, xvfb, ring_name, "--server", "none") as process:
+        yield process
+
+
+def drive(display: str, *words: str) -> None:
+    """Keys and windows by xdotool."""
+    if shutil.which("xdotool") is None:
+        pytest.skip("needs xdotool: apt-get install xdotool")
+    subprocess.run(["xdotool", *words], env={**os.environ, "DISPLAY": display}, check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("name", ["stranger", "minetest",
+                                  *(pytest.param(name, marks=pytest.mark.slow) for name in
+                                    ("openarena-opengl1", "openarena-opengl2", "etr"))])
+def test_scene_depth_and_camera_come_out_of_a_game_that_knows_nothing(name, tmp_path, xvfb, ring_name):
+    game = FOREIGN[name]
+    with captured(game, tmp_path, xvfb, ring_name, "--server", "none"), opened(ring_name, Pacing.GENLOCKED) as source:
+        if name == "etr":
+            read_until(source, lambda frames: len(frames) > 60)  # its menus
+            for _ in range(6):
+                drive(xvfb, "search", "--onlyvisible", "--name", "Tux", "windowfocus", "key", "Return")
+                read_until(source, lambda frames: len(frames) > 40)
+        frames = in_play(source)
+    seen = examine(frames)
+    assert not [finding.text for finding in seen.findings if finding.wrong]
+    assert seen.figures["gain where the world stands still, dB"] > game.gain_db, seen.figures
+    assert seen.figures["share of that"] > 0.3
+    drawn = [(f.rgb != scene_of(f)[..., :3]).any(-1).mean() for f in frames]
+    assert 0.0005 < np.mean(drawn) < 0.25, "there is an interface, and it is a small part of the picture"
+    assert all(f.flags & Flags.HUD_IN_COLOR == 0 for f in frames)
+
+
+@pytest.mark.parametrize("name", ["stranger", "minetest"])
+def test_its_interface_stays_bit_for_bit_on_top_of_the_photograph(name, tmp_path, xvfb, ring_name):
+    """The game, its ring, windows, renderer, stitching: the whole way."""
+    keep: list[Shown] = []
+
+    class Keep:
+        def show(self, shown, stats):
+            keep.append(shown)
+
+        def close(self):
+            pass
+
+    with (captured(FOREIGN[name], tmp_path, xvfb, ring_name, "--server", "none"),
+          opened(ring_name, Pacing.GENLOCKED) as source):
+        in_play(source, 10)
+        session = Session(source, LocalLink(TintBackend()), [Keep()], RenderSettings, pacing=Pacing.GENLOCKED)
+        session.run(lambda: sum(shown.photo is not None for shown in keep) > 20)
+    photos = [shown for shown in keep if shown.photo is not None and whole(shown.frame)]
+    assert len(photos) > 10
+    for shown in photos:
+        color, scene = (shown.frame.buffers[kind].data[..., :3] for kind in (Kind.COLOR, Kind.SCENE_COLOR))
+        drawn = (color != scene).any(-1)
+        assert drawn.any() and np.array_equal(shown.photo[drawn], color[drawn])
+        assert not np.array_equal(shown.photo[~drawn], color[~drawn])
+
+
+def test_nothing_is_read_back_while_nobody_looks(tmp_path, xvfb, ring_name):
+    game = FOREIGN["stranger"]
+    with captured(game, tmp_path, xvfb, ring_name, "--server", "none") as process, opened(ring_name) as source:
+        in_play(source, 5)
+        process.send_signal(signal.SIGSTOP)  # the session reads as well
+        children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True)
+        assert children.stdout.split(), "the game goes on"
+        assert source.reader is not None
+        reader = source.reader
+        reader.control["reader_heartbeat_ns"] = 1
+        beat, head = int(reader.control["heartbeat_ns"][0]), reader.head
+        while int(reader.control["heartbeat_ns"][0]) - beat < 1_000_000_000:  # a second of the game's life
+            time.sleep(0.01)
+        assert reader.head - head <= 2, "what was in flight"
+        process.send_signal(signal.SIGCONT)
+        in_play(source, 5)
+
+
+def test_a_window_may_change_its_size(stranger, ring_name, xvfb):
+    with opened(ring_name, patience=None) as source:
+        assert in_play(source, 5)[0].size == SIZE
+        drive(xvfb, "search", "--name", "Panda", "windowsize", "720", "400")
+        frames = read_until(source, lambda f: bool(f) and f[-1].size == (720, 400) and whole(f[-1]))
+        assert any(f.flags & Flags.RESET for f in frames), "readers are told"
+
+
+def test_a_game_in_the_background_comes_back(stranger, ring_name, xvfb):
+    with opened(ring_name, patience=None) as source:
+        in_play(source, 5)
+        drive(xvfb, "search", "--name", "Panda", "windowunmap")
+        drive(xvfb, "search", "--name", "Panda", "windowmap")
+        in_play(source, 5)
+
+
+def test_the_end_of_a_game_is_the_end_of_its_session(tmp_path, xvfb, ring_name):
+    game = FOREIGN["stranger"]
+    short = type(game)(game.name, "", lambda folder: [*game.command(folder), "60"], 0)
+    with captured(short, tmp_path, xvfb, ring_name, "--server", "none") as process:
+        out, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, out
+    assert not ring_path(ring_name).exists()
+
+
+def test_a_killed_game_is_told_and_its_stale_ring_replaced(tmp_path, xvfb, ring_name):
+    game = FOREIGN["stranger"]
+    for turn in ("one", "two"):
+        (tmp_path / turn).mkdir()
+        with (captured(game, tmp_path / turn, xvfb, ring_name, "--server", "none") as process,
+              opened(ring_name, patience=None) as source):
+            in_play(source, 5)
+            subprocess.run(["pkill", "-KILL", "-P", str(process.pid), "-f", "stranger_game"], check=True)
+            out, _ = process.communicate(timeout=DEADLINE)
+        assert ring_path(ring_name).exists(), "what a killed game leaves"
+        assert "stopped (status -9)" in out
+    ring_path(ring_name).unlink()
+
+
+def test_a_killed_reader_does_not_touch_the_game(stranger, ring_name):
+    watcher = subprocess.Popen([sys.executable, "-m", "realmaster", "check-plugin", ring_name, "--seconds", "60"])
+    with opened(ring_name) as source:
+        before = in_play(source, 5)[-1]
+        watcher.kill()
+        watcher.wait()
+        after = in_play(source, 30)[-1]
+        assert after.frame_id > before.frame_id and after.session_id == before.session_id
+
+
+def test_the_same_ring_is_not_used_twice(stranger, ring_name, tmp_path, xvfb):
+    with opened(ring_name) as source:
+        done = subprocess.run([sys.executable, "-m", "realmaster", "capture-game", "--server", "none", "--port", "0",
+                               "--ring", ring_name, "--", *FOREIGN["stranger"].command(tmp_path)], capture_output=True,
+                              text=True, env=environment(tmp_path, xvfb), timeout=60, check=False)
+        assert done.returncode == 1 and "give this one its own --ring" in done.stderr
+        in_play(source, 5)
+
+
+def test_a_locked_game_waits_for_its_reader(tmp_path, xvfb, ring_name):
+    """No frame is lost, however slowly it is read; `record` reads so."""
+    game = FOREIGN["stranger"]
+    short = type(game)(game.name, "", lambda folder: [*game.command(folder), "40"], 0)
+    surroundings = environment(tmp_path, xvfb)
+    ready = launch.prepare(short.command(tmp_path), ring_name, locked=True)
+    process = subprocess.Popen(ready.arguments, env={**surroundings, **ready.environment}, cwd=tmp_path)
+    with opened(ring_name, Pacing.FRAMELOCKED) as source:
+        numbers = []
+        with pytest.raises(SourceEnded):
+            while True:
+                if (frame := source.read(5)) is not None:
+                    numbers.append(frame.frame_id)
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers))) and len(numbers) > 30
+    assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize(("make", "told"), [
+    (lambda folder: ["no-such-game"], "no program here"), (lambda folder: [], "say which game"),
+    (lambda folder: [str(copied(folder, "csgo_linux64"))], "is played online"),
+    (lambda folder: [str(copied(folder, "racer", "EasyAntiCheat_x64.so"))], r"has an anti-cheat \(easyanticheat")])
+def test_what_cannot_be_captured_is_said(make, told, tmp_path, ring_name):
+    done = subprocess.run([sys.executable, "-m", "realmaster", "capture-game", "--server", "none", "--port", "0",
+                           "--ring", ring_name, "--", *make(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    with pytest.raises(AssertionError, match=told):
+        raise AssertionError(done.stderr)
+
+
+def copied(folder: Path, name: str, *beside: str) -> Path:
+    program = folder / name
+    shutil.copy("/bin/true", program)
+    for other in beside:
+        (folder / other).touch()
+    return program
+
+
+def test_a_profile_is_read_strictly(tmp_path):
+    good = tmp_path / "game.toml"
+    good.write_text('programs = ["game"]\nmetres_per_unit = 0.5\n')
+    assert launch.read_profile(good).metres_per_unit == 0.5
+    good.write_text('programs = ["game"]\nmeters = 2\n')
+    with pytest.raises(CaptureError, match="unknown field `meters`"):
+        launch.read_profile(good)
+    assert launch.profile_of("minetest").metres_per_unit == 0.1 and launch.profile_of("other").metres_per_unit == 1
+
+
+def test_without_a_compiler_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CaptureError, match="apt-get install gcc"):
+        launch.build(tmp_path)
