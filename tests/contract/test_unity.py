@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "engine_plugins" / "unity" / "com.realmaster.capture"
 WIDTH, HEIGHT = 40, 24
 needs_mono = pytest.mark.skipif(not all(map(shutil.which, ("mcs", "mono", "cc"))),
-                                reason="needs mono and a C compiler: apt-get install mono-mcs mono-runtime gcc libc6-dev")
+                                reason="needs mono and a C compiler: apt-get install mono-mcs mono-runtime gcc")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,8 @@ def program(tmp_path_factory) -> Path:
 def play(program: Path, ring: str, count: int, *, pipeline: str = "urp", delay: int = 2,
          top: bool = False) -> tuple[list[Frame], int]:
     """Frames that the reader got, and how many the plugin skipped."""
-    player = subprocess.Popen(["mono", str(program), ring, str(count), pipeline, str(delay), "top" if top else "bottom"],
+    words = [ring, str(count), pipeline, str(delay), "top" if top else "bottom"]
+    player = subprocess.Popen(["mono", str(program), *words],
                               cwd=program.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert player.stdin is not None and player.stdout is not None
     frames: list[Frame] = []

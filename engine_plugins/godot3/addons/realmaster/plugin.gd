@@ -1,0 +1,10 @@
+tool
+extends EditorPlugin
+
+const NAME = "RealMasterCapture"
+
+func _enter_tree():
+	add_autoload_singleton(NAME, "res://addons/realmaster/capture.gd")
+
+func _exit_tree():
+	remove_autoload_singleton(NAME)
