@@ -40,9 +40,9 @@ def test_the_wrapper_is_sound_cpp(source, tmp_path):
 @pytest.fixture(scope="module")
 def program(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("unreal")
-    subprocess.run(["cc", "-std=c11", "-c", "-o", str(folder / "realmaster.o"), str(NATIVE / "realmaster.c")], check=True)
-    subprocess.run(["g++", *STRICT, "-o", str(folder / "shots"), str(STUBS / "shots.cpp"),
-                    str(folder / "realmaster.o")], check=True)
+    core = folder / "realmaster.o"
+    subprocess.run(["cc", "-std=c11", "-c", "-o", str(core), str(NATIVE / "realmaster.c")], check=True)
+    subprocess.run(["g++", *STRICT, "-o", str(folder / "shots"), str(STUBS / "shots.cpp"), str(core)], check=True)
     return folder / "shots"
 
 
