@@ -114,6 +114,14 @@ class RingWriter:
         """Whether a reader has shown life lately."""
         return time.monotonic_ns() - int(self.control["reader_heartbeat_ns"][0]) < STALE_NS
 
+    def wanted(self) -> bool:
+        """Whether somebody would see a frame; a game that asks first need not read it back. Says that it lives, too.
+
+        The first frame is always wanted: it tells readers that come what there is to see.
+        """
+        self.beat()
+        return self.framelocked or self.head == 0 or self.reader_alive()
+
     def publish(self, frame: Frame) -> None:
         """Writes the next frame and wakes readers; in frame-locked mode first waits for the reader to catch up."""
         if self.framelocked:

@@ -144,7 +144,7 @@ class RealMaster:
         return into, _copied(into)
 
     def _wanted(self) -> bool:
-        return self.writer is None or self.framelocked or self.writer.reader_alive()
+        return self.writer is None or self.writer.wanted()
 
     def _before_drawing(self, task: Any) -> Any:
         """Hands last frame's transforms to the shader."""
@@ -152,6 +152,8 @@ class RealMaster:
         for output in (self._guides, *([self._scene[0]] if self._scene else [])):
             output.set_active(wanted)
         if wanted:
+            for output in (self.base.win, *([self._scene[0]] if self._scene else [])):
+                output.trigger_copy()
             self._follow_nodes()
             view, projection, clip = self._camera()
             self._now = view, projection, clip
@@ -224,9 +226,9 @@ class RealMaster:
 
 
 def _copied(output: GraphicsOutput) -> Texture:
-    """A texture in main memory that gets what `output` shows, every frame."""
+    """A texture in main memory that gets what `output` shows, in frames in which its copy is triggered."""
     texture = Texture()
-    output.add_render_texture(texture, GraphicsOutput.RTM_copy_ram, GraphicsOutput.RTP_color)
+    output.add_render_texture(texture, GraphicsOutput.RTM_triggered_copy_ram, GraphicsOutput.RTP_color)
     return texture
 
 

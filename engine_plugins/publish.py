@@ -52,7 +52,8 @@ def play(ring: str, fps: float, framelocked: bool, make_frame: Callable[[int], F
             if writer is None:
                 writer = RingWriter(ring, packed_size(frame), framelocked=framelocked,
                                     cancelled=over)
-            writer.publish(frame)
+            if writer.wanted():
+                writer.publish(frame)
             index += 1
             if fps:
                 # A late frame moves the beat: the game never hurries to catch up.

@@ -38,6 +38,17 @@ class RmFrame(ctypes.Structure):
                 ("reserved", ctypes.c_uint8 * 44), ("buffers", RmBuffer * 16), ("reserve", ctypes.c_uint8 * 128))
 
 
+class RmControl(ctypes.Structure):
+    """`rm_control`."""
+
+    _fields_ = (("magic", ctypes.c_uint32), ("version", ctypes.c_uint32), ("slots", ctypes.c_uint32),
+                ("closed", ctypes.c_uint32), ("slot_bytes", ctypes.c_uint64), ("silent", ctypes.c_uint32),
+                ("padding", ctypes.c_uint8 * 36), ("head", ctypes.c_uint64), ("padding2", ctypes.c_uint8 * 56),
+                ("heartbeat_ns", ctypes.c_uint64), ("session_id", ctypes.c_uint64), ("padding3", ctypes.c_uint8 * 48),
+                ("reader_heartbeat_ns", ctypes.c_uint64), ("reader_done", ctypes.c_uint64),
+                ("padding4", ctypes.c_uint8 * 3888))
+
+
 def build(folder: Path) -> Path:
     """Compiles the library into `folder`. Raises `CaptureError` with the compiler's words."""
     library = folder / "librealmaster.so"
@@ -57,6 +68,7 @@ def load(library: Path) -> Any:
     ring = ctypes.c_void_p
     lib.rm_frame_bytes.argtypes, lib.rm_frame_bytes.restype = (ctypes.c_uint64,), ctypes.c_uint64
     lib.rm_open.argtypes = (ctypes.c_char_p, ctypes.c_uint64, ctypes.c_int, ctypes.POINTER(ring))
+    lib.rm_reopen.argtypes = (ring, ctypes.c_uint64)
     lib.rm_wanted.argtypes = lib.rm_publish.argtypes = lib.rm_close.argtypes = (ring,)
     lib.rm_begin.argtypes, lib.rm_begin.restype = (ring,), ctypes.POINTER(RmFrame)
     lib.rm_put.argtypes = (ring, ctypes.c_int, ctypes.c_int, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p,

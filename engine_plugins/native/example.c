@@ -9,13 +9,15 @@
 
 enum { WIDTH = 64, HEIGHT = 48 };
 static volatile sig_atomic_t over;
+static rm_ring *ring;
 
 static void stop(int signal_number) {
     (void)signal_number;
     over = 1;
+    if (ring != NULL) rm_cancel(ring);
 }
 
-static int draw(rm_ring *ring, uint64_t n, uint8_t *pixels, uint16_t *depth) {
+static int draw(uint64_t n, uint8_t *pixels, uint16_t *depth) {
     for (int i = 0; i < WIDTH * HEIGHT; i++) {
         uint8_t *p = pixels + 4 * i;
         p[0] = (uint8_t)(i % WIDTH + (int)n), p[1] = (uint8_t)(i / WIDTH), p[2] = (uint8_t)n, p[3] = 255;
@@ -35,13 +37,12 @@ int main(int count, char **words) {
     static uint16_t depth[WIDTH * HEIGHT];
     const struct timespec pause = {0, 16000000};
     uint64_t frames = count > 2 ? strtoull(words[2], NULL, 10) : 0;
-    rm_ring *ring;
     signal(SIGTERM, stop);
     signal(SIGINT, stop);
     int error = rm_open(count > 1 ? words[1] : "example", rm_frame_bytes(sizeof pixels + sizeof depth),
                         frames ? RM_FRAMELOCKED : 0, &ring);
     for (uint64_t n = 0; !error && !over && (frames == 0 || n < frames); n++) {
-        if (rm_wanted(ring)) error = draw(ring, n, pixels, depth);
+        if (rm_wanted(ring)) error = draw(n, pixels, depth);
         if (!frames) nanosleep(&pause, NULL);
     }
     if (error) fprintf(stderr, "%s\n", rm_error(error));

@@ -21,7 +21,7 @@ struct rm_ring {
     rm_control *control;
     ino_t inode;
     uint64_t bytes, used; /* of the mapping; of the frame begun, 0 if none is */
-    int framelocked;
+    int framelocked, cancelled;
 };
 
 static const struct { uint16_t encoding, dtype, channels, size; } FORMATS[] = {
@@ -129,7 +129,7 @@ int rm_wanted(rm_ring *ring) {
 
 static void wait_for_reader(rm_ring *ring) {
     const struct timespec pause = {0, 200000};
-    for (;;) {
+    while (!__atomic_load_n(&ring->cancelled, __ATOMIC_RELAXED)) {
         uint64_t head = ring->control->head;
         int came = load(&ring->control->reader_heartbeat_ns) != 0;
         int ahead = came ? head - load(&ring->control->reader_done) >= LOCKED_FRAMES && reader_lives(ring) : head > 0;
@@ -138,6 +138,8 @@ static void wait_for_reader(rm_ring *ring) {
         nanosleep(&pause, NULL);
     }
 }
+
+void rm_cancel(rm_ring *ring) { __atomic_store_n(&ring->cancelled, 1, __ATOMIC_RELAXED); }
 
 rm_frame *rm_begin(rm_ring *ring) {
     if (ring->framelocked) wait_for_reader(ring);

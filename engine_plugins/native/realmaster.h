@@ -92,6 +92,8 @@ int rm_reopen(rm_ring *ring, uint64_t frame_bytes);
 int rm_wanted(rm_ring *ring);
 /* Says that the game lives, which a game that draws nothing for two seconds should; from any thread. */
 void rm_beat(rm_ring *ring);
+/* Ends a frame-locked game's waiting, for good; from any thread, or a signal's handler. */
+void rm_cancel(rm_ring *ring);
 /* Begins a frame and returns its header, in the ring's own memory. */
 rm_frame *rm_begin(rm_ring *ring);
 /* Copies one buffer in. `row_bytes` may be negative: `pixels` then is the topmost row, which comes last in memory. */

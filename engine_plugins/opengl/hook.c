@@ -45,6 +45,8 @@ static void need(void *slot, const char *name) {
 
 static int watched(void) { return scene_watched && pthread_equal(drawer, pthread_self()); }
 
+static int draws(void) { return !drawer_known || pthread_equal(drawer, pthread_self()); }
+
 static long sum(const GLsizei *counts, GLsizei n) {
     long all = 0;
     for (GLsizei i = 0; i < n; i++) all += counts[i];
@@ -101,7 +103,7 @@ DRAW(glBlitFramebuffer,
 static void (*real_glBindFramebuffer)(GLenum, GLuint);
 EXPORT void glBindFramebuffer(GLenum target, GLuint framebuffer) {
     need(&real_glBindFramebuffer, "glBindFramebuffer");
-    if (target != GL_READ_FRAMEBUFFER && (!drawer_known || pthread_equal(drawer, pthread_self()))) scene_bind(framebuffer);
+    if (target != GL_READ_FRAMEBUFFER && draws()) scene_bind(framebuffer);
     real_glBindFramebuffer(target, framebuffer);
 }
 
@@ -126,25 +128,29 @@ EXPORT void glClearBufferfi(GLenum what, GLint at, GLfloat depth, GLint stencil)
     real_glClearBufferfi(what, at, depth, stencil);
 }
 
-/* Programs and their matrices are followed always: many are set once and never again. */
+/* Programs are followed always, and so are their projections: many are set once and never again. */
+static int may_be_projection(const GLfloat *m) { return m[11] == 1 || m[11] == -1 || m[14] == 1 || m[14] == -1; }
+
+static int follows(const GLfloat *m) { return watched() || (may_be_projection(m) && draws()); }
+
 static void (*real_glUseProgram)(GLuint);
 EXPORT void glUseProgram(GLuint program) {
     need(&real_glUseProgram, "glUseProgram");
-    if (!drawer_known || pthread_equal(drawer, pthread_self())) camera_program(program);
+    if (draws()) camera_program(program);
     real_glUseProgram(program);
 }
 
 static void (*real_glUniformMatrix4fv)(GLint, GLsizei, GLboolean, const GLfloat *);
 EXPORT void glUniformMatrix4fv(GLint at, GLsizei count, GLboolean transpose, const GLfloat *values) {
     need(&real_glUniformMatrix4fv, "glUniformMatrix4fv");
-    if (watched()) camera_uniform(camera_current_program(), count, transpose, values);
+    if (follows(values)) camera_uniform(camera_current_program(), count, transpose, values);
     real_glUniformMatrix4fv(at, count, transpose, values);
 }
 
 static void (*real_glProgramUniformMatrix4fv)(GLuint, GLint, GLsizei, GLboolean, const GLfloat *);
 EXPORT void glProgramUniformMatrix4fv(GLuint program, GLint at, GLsizei count, GLboolean transpose, const GLfloat *values) {
     need(&real_glProgramUniformMatrix4fv, "glProgramUniformMatrix4fv");
-    if (watched()) camera_uniform(program, count, transpose, values);
+    if (follows(values)) camera_uniform(program, count, transpose, values);
     real_glProgramUniformMatrix4fv(program, at, count, transpose, values);
 }
 
@@ -165,13 +171,29 @@ static void swap(const char *context_name, int width, int height) {
     if (gl.ReadPixels && context) scene_swap(context(), width, height);
 }
 
+/* Whether the window's size should be asked for: the X server takes as long to answer as a small frame takes to draw.
+ * A game whose window has changed sets another viewport; one that does not is found out within half a second or so. */
+static int size_may_differ(void) {
+    static GLint last[4];
+    static int since;
+    GLint view[4] = {0};
+    if (gl.GetIntegerv) gl.GetIntegerv(GL_VIEWPORT, view);
+    int differs = memcmp(view, last, sizeof view) != 0 || since-- == 0;
+    memcpy(last, view, sizeof view);
+    if (differs) since = 30;
+    return differs;
+}
+
 static void (*real_glXSwapBuffers)(void *, unsigned long);
 EXPORT void glXSwapBuffers(void *display, unsigned long drawable) {
     static void (*query)(void *, unsigned long, int, unsigned *);
-    unsigned width = 0, height = 0;
+    static unsigned width, height;
+    static unsigned long asked;
     need(&real_glXSwapBuffers, "glXSwapBuffers");
     need(&query, "glXQueryDrawable");
-    if (query) query(display, drawable, 0x801D /* GLX_WIDTH */, &width), query(display, drawable, 0x801E, &height);
+    if (query && (size_may_differ() || drawable != asked))
+        query(display, drawable, 0x801D /* GLX_WIDTH */, &width), query(display, drawable, 0x801E, &height);
+    asked = drawable;
     swap("glXGetCurrentContext", (int)width, (int)height);
     real_glXSwapBuffers(display, drawable);
 }

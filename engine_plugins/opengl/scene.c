@@ -30,13 +30,13 @@ static const float FARTHEST_M = 1e6f; /* where the far plane is at infinity */
 typedef struct segment {
     GLuint framebuffer;
     int clear; /* how many segments of the framebuffer came before, in this frame */
-    int right_shape, cleared;
-    long perspective; /* vertices */
+    int right_shape, cleared, width, height; /* of the viewport */
+    long perspective;                        /* vertices */
 } segment;
 
 typedef struct shot { /* a frame in flight */
     int used, has_depth, has_scene, reset;
-    int width, height;
+    int width, height, depth_width, depth_height;
     uint64_t number, t_ns;
     float dt;
     camera now, before;
@@ -47,7 +47,7 @@ int scene_watched;
 static segment segments[SEGMENTS];
 static int segment_count;
 static GLuint drawing;             /* framebuffer */
-static struct { int known; GLuint framebuffer; int clear; long perspective; } target;
+static struct { int known; segment scene; } target; /* the last frame's scene */
 static int has_depth, has_scene, screen_passes, passes_after_scene;
 static int width, height;
 static uint64_t number, first;     /* of the frame being drawn, and of the first in this ring */
@@ -90,24 +90,25 @@ static segment *current(void) {
     gl.GetIntegerv(GL_VIEWPORT, view);
     float aspect = view[3] > 0 ? (float)view[2] / (float)view[3] * (float)height / (float)width : 0;
     int right = fabsf(aspect - 1) < 0.1f && view[2] * 2 >= width;
-    segments[segment_count] = (segment){drawing, last == NULL ? 0 : last->clear + 1, right, 0, 0};
+    segments[segment_count] = (segment){drawing, last == NULL ? 0 : last->clear + 1, right, 0, view[2], view[3], 0};
     return &segments[segment_count++];
 }
 
 static segment *target_segment(void) {
     for (int i = 0; target.known && i < segment_count; i++)
-        if (segments[i].framebuffer == target.framebuffer && segments[i].clear == target.clear) return &segments[i];
+        if (segments[i].framebuffer == target.scene.framebuffer && segments[i].clear == target.scene.clear) return &segments[i];
     return NULL;
 }
 
 /* Most of the scene has been drawn. */
 static int scene_drawn(void) {
     const segment *s = target_segment();
-    return s != NULL && s->perspective > 0 && s->perspective * 2 >= target.perspective;
+    return s != NULL && s->perspective > 0 && s->perspective * 2 >= target.scene.perspective;
 }
 
 static void grab_depth(void) {
-    if (!has_depth) has_depth = grab_begin(number, GRAB_DEPTH, target.framebuffer, width, height);
+    const segment *s = target_segment();
+    if (!has_depth && s != NULL) has_depth = grab_begin(number, GRAB_DEPTH, s->framebuffer, s->width, s->height);
 }
 
 static void grab_scene(void) {
@@ -131,7 +132,7 @@ void scene_before_draw(long vertices) {
     if (s == NULL) return;
     int perspective = camera_draw((int)(s - segments), vertices);
     if (target.known && drawing == 0 && !has_scene && scene_drawn()) {
-        if (target.framebuffer != 0) {
+        if (target.scene.framebuffer != 0) {
             if (passes_after_scene++ == screen_passes) grab_scene();
         } else if (!perspective && !gl.IsEnabled(GL_DEPTH_TEST)) {
             grab_depth();
@@ -148,7 +149,7 @@ static void choose_target(void) {
         if (segments[i].right_shape && segments[i].perspective > 0 &&
             (best == NULL || segments[i].perspective >= best->perspective)) best = &segments[i];
     target.known = best != NULL;
-    if (best != NULL) target.framebuffer = best->framebuffer, target.clear = best->clear, target.perspective = best->perspective;
+    if (best != NULL) target.scene = *best;
 }
 
 static float far_of(const camera *c) {
@@ -159,13 +160,13 @@ static float far_of(const camera *c) {
 /* Distance along the view's axis in metres; where nothing was drawn, that of the far plane. */
 static void put_depth(const shot *s) {
     const float *depth = grab_look(s->number, GRAB_DEPTH);
-    float *metres = depth ? malloc((size_t)s->width * (size_t)s->height * sizeof *metres) : NULL;
+    size_t wide = (size_t)s->depth_width, high = (size_t)s->depth_height;
+    float *metres = depth ? malloc(wide * high * sizeof *metres) : NULL;
     if (metres == NULL) return;
     float p10 = s->now.projection[10], p14 = s->now.projection[14], far = fminf(far_of(&s->now), FARTHEST_M);
-    for (size_t i = 0; i < (size_t)s->width * (size_t)s->height; i++)
+    for (size_t i = 0; i < wide * high; i++)
         metres[i] = fminf(p14 / (2 * depth[i] - 1 + p10) * metres_per_unit, far);
-    rm_put(ring, RM_DEPTH, RM_LINEAR_Z, (uint32_t)s->width, (uint32_t)s->height,
-           metres + (size_t)(s->height - 1) * (size_t)s->width, -4 * (int64_t)s->width);
+    rm_put(ring, RM_DEPTH, RM_LINEAR_Z, (uint32_t)wide, (uint32_t)high, metres + (high - 1) * wide, -4 * (int64_t)wide);
     free(metres);
 }
 
@@ -220,7 +221,7 @@ static void *keep_alive(void *unused) {
 static void open_ring(void) {
     pthread_t keeper;
     const char *name = getenv("REALMASTER_RING");
-    uint64_t bytes = rm_frame_bytes((uint64_t)width * (uint64_t)height * 12);
+    uint64_t bytes = rm_frame_bytes((uint64_t)width * (uint64_t)height * 24); /* depth may be drawn twice as large */
     int error = 0;
     pthread_mutex_lock(&ring_lock);
     if (name == NULL) failed = 1;
@@ -235,10 +236,10 @@ static void open_ring(void) {
     }
 }
 
-/* Nobody reads any more. */
+/* Nobody reads any more, or what was begun is of another size: nothing of it may be taken for the next frame's. */
 static void forget(void) {
     for (int i = 0; i < IN_FLIGHT; i++) {
-        if (shots[i].used) grab_end(shots[i].number);
+        grab_end((uint64_t)i);
         shots[i].used = 0;
     }
     was_watched = target.known = last_camera.known = 0;
@@ -274,7 +275,7 @@ static void finish(void) {
     /* In the first frame that is looked at, the scene is not known yet. Only the very first is handed over all the
      * same: it tells readers what there is. */
     int used = grab_begin(number, GRAB_COLOR, 0, width, height) && (was_watched || number == first);
-    *mine = (shot){used, has_depth, has_scene, cut, width, height, number, now,
+    *mine = (shot){used, has_depth && s != NULL, has_scene, cut, width, height, s ? s->width : 0, s ? s->height : 0, number, now,
                    last_ns ? (float)(now - last_ns) * 1e-9f : 0, found, last_camera.known ? last_camera : found};
     if (used) cut = 0;
     else grab_end(number);

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from bridge.client import BridgeClient
 from capture.paced import RealTimeSource
+from capture.ring import ring_path
 from capture.source import Pacing
 from realmaster.commands.render import render_settings
-from realmaster.config import Play, Record, Serve, Watching, as_toml
+from realmaster.config import CaptureGame, Play, Record, Serve, Watching, as_toml
 from realmaster.errors import UserError
 from realmaster.launch import Child, Starter
 from realmaster.preview.server import Controls, Preview
@@ -39,6 +40,9 @@ def run(settings: Watching | Play) -> int:
         children: list[Child] = []
 
         def start(name: str, arguments: list[str], environment: Mapping[str, str] | None = None) -> None:
+            if isinstance(settings, CaptureGame) and environment is not None:
+                # A game that a signal ends cannot remove its ring itself.
+                stack.callback(ring_path(settings.name).unlink, missing_ok=True)
             children.append(Child(name, arguments, folder, environment))
             stack.callback(children[-1].stop)
 

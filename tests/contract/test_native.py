@@ -15,11 +15,12 @@ import pytest
 from capture.engine import EngineSource
 from capture.errors import CaptureError, SourceEnded
 from capture.frame import BUFFER, FORMATS, HEADER, MAX_SIDE, Buffer, Encoding, Flags, Frame, Kind
-from capture.ring import CELL_BYTES, CONTROL_BYTES, RingReader, ring_path
+from capture.ring import CELL_BYTES, CONTROL, CONTROL_BYTES, RingReader, ring_path
 from capture.source import Pacing
-from engine_plugins.native.binding import FLAGS, SOURCE, NativeWriter, RmBuffer, RmFrame, build, load
+from engine_plugins.native.binding import FLAGS, SOURCE, NativeWriter, RmBuffer, RmControl, RmFrame, build, load
 from tests.unit.golden_frame import GOLDEN, golden_frame
 
+HEAD = RmControl.head.offset
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler: apt-get install gcc")
 
 
@@ -55,7 +56,7 @@ def every_buffer(number: int = 0, width: int = 64, height: int = 48) -> Frame:
     return Frame(number, 1000 + number, buffers, t_game=number / 8, dt=0.125, flags=Flags.HUD_IN_COLOR)
 
 
-@pytest.mark.parametrize(("mirror", "table"), [(RmFrame, HEADER), (RmBuffer, BUFFER)])
+@pytest.mark.parametrize(("mirror", "table"), [(RmFrame, HEADER), (RmBuffer, BUFFER), (RmControl, CONTROL)])
 def test_offsets_are_the_tables(mirror, table):
     """The compiler holds those of the header file; this holds the mirror's, and a golden frame both together."""
     assert {name: getattr(mirror, name).offset for name in table.names} == {n: table.fields[n][1] for n in table.names}
@@ -144,6 +145,40 @@ def test_a_game_in_c_loses_no_frame_when_locked(example, ring_name):
     assert numbers == list(range(200))
     source.close()
     assert game.wait(10) == 0 and not ring_path(ring_name).exists()
+
+
+def test_a_locked_game_that_nobody_reads_can_be_ended(example, ring_name):
+    game = subprocess.Popen([str(example), ring_name, "200"])
+    while not ring_path(ring_name).exists() or ring_path(ring_name).read_bytes()[HEAD] != 1:
+        assert game.poll() is None
+    game.send_signal(signal.SIGTERM)
+    assert game.wait(10) == 0 and not ring_path(ring_name).exists()
+
+
+def test_a_ring_for_larger_frames_takes_the_place_of_the_old_one(lib, ring_name):
+    writer = NativeWriter(lib, ring_name, lib.rm_frame_bytes(64 * 48 * 40))
+    writer.publish(every_buffer(0))
+    source = EngineSource(ring_name, patience=None)
+    while source.read(0.1) is None:
+        pass
+    with pytest.raises(CaptureError, match="does not fit"):
+        writer.publish(every_buffer(1, 128, 96))
+    assert lib.rm_reopen(writer.ring, lib.rm_frame_bytes(128 * 96 * 40)) == 0
+    writer.publish(every_buffer(2, 128, 96))
+    while (frame := source.read(0.1)) is None:
+        pass
+    assert frame.size == (128, 96) and frame.flags & Flags.RESET
+    source.close()
+    writer.close()
+    assert not ring_path(ring_name).exists()
+
+
+def test_a_game_does_not_remove_the_ring_of_its_successor(lib, ring_name):
+    first, second = (NativeWriter(lib, ring_name, 4096) for _ in range(2))
+    first.close()
+    assert ring_path(ring_name).exists()
+    second.close()
+    assert not ring_path(ring_name).exists()
 
 
 def test_a_killed_game_is_noticed_and_its_successor_found(example, ring_name):

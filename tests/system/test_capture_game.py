@@ -52,8 +52,11 @@ def read_until(source: EngineSource, enough: Callable[[list[Frame]], bool]) -> l
 
 
 def whole(frame: Frame) -> bool:
-    """Whether the scene is known."""
-    return frame.camera is not None and {Kind.DEPTH, Kind.SCENE_COLOR} <= frame.buffers.keys()
+    """Whether the scene is known, and something is in it."""
+    if frame.camera is None or not {Kind.DEPTH, Kind.SCENE_COLOR} <= frame.buffers.keys():
+        return False
+    depth = frame.buffers[Kind.DEPTH].data
+    return float(np.median(depth)) < 0.5 * float(depth.max())
 
 
 def in_play(source: EngineSource, count: int = 60) -> list[Frame]:
@@ -68,6 +71,13 @@ def in_play(source: EngineSource, count: int = 60) -> list[Frame]:
 def stranger(tmp_path: Path, xvfb: str, ring_name: str) -> Iterator[subprocess.Popen[str]]:
     with captured(FOREIGN["stranger"], tmp_path, xvfb, ring_name, "--server", "none") as process:
         yield process
+
+
+@pytest.fixture(params=["stranger", "minetest"])
+def running(request, tmp_path: Path, xvfb: str, ring_name: str) -> Iterator[str]:
+    """A game that has been started; the title of its window."""
+    with captured(FOREIGN[request.param], tmp_path, xvfb, ring_name, "--server", "none"):
+        yield {"stranger": "Panda", "minetest": "Minetest"}[request.param]
 
 
 def drive(display: str, *words: str) -> None:
@@ -142,19 +152,19 @@ def test_nothing_is_read_back_while_nobody_looks(tmp_path, xvfb, ring_name):
         in_play(source, 5)
 
 
-def test_a_window_may_change_its_size(stranger, ring_name, xvfb):
+def test_a_window_may_change_its_size(running, ring_name, xvfb):
     with opened(ring_name, patience=None) as source:
         assert in_play(source, 5)[0].size == SIZE
-        drive(xvfb, "search", "--name", "Panda", "windowsize", "720", "400")
+        drive(xvfb, "search", "--name", running, "windowsize", "720", "400")
         frames = read_until(source, lambda f: bool(f) and f[-1].size == (720, 400) and whole(f[-1]))
         assert any(f.flags & Flags.RESET for f in frames), "readers are told"
 
 
-def test_a_game_in_the_background_comes_back(stranger, ring_name, xvfb):
+def test_a_game_in_the_background_comes_back(running, ring_name, xvfb):
     with opened(ring_name, patience=None) as source:
         in_play(source, 5)
-        drive(xvfb, "search", "--name", "Panda", "windowunmap")
-        drive(xvfb, "search", "--name", "Panda", "windowmap")
+        drive(xvfb, "search", "--name", running, "windowunmap")
+        drive(xvfb, "search", "--name", running, "windowmap")
         in_play(source, 5)
 
 
@@ -167,18 +177,29 @@ def test_the_end_of_a_game_is_the_end_of_its_session(tmp_path, xvfb, ring_name):
     assert not ring_path(ring_name).exists()
 
 
-def test_a_killed_game_is_told_and_its_stale_ring_replaced(tmp_path, xvfb, ring_name):
-    game = FOREIGN["stranger"]
-    for turn in ("one", "two"):
-        (tmp_path / turn).mkdir()
-        with (captured(game, tmp_path / turn, xvfb, ring_name, "--server", "none") as process,
-              opened(ring_name, patience=None) as source):
-            in_play(source, 5)
-            subprocess.run(["pkill", "-KILL", "-P", str(process.pid), "-f", "stranger_game"], check=True)
-            out, _ = process.communicate(timeout=DEADLINE)
-        assert ring_path(ring_name).exists(), "what a killed game leaves"
-        assert "stopped (status -9)" in out
-    ring_path(ring_name).unlink()
+@pytest.mark.parametrize("name", ["stranger", "minetest"])
+def test_a_killed_game_is_told(name, tmp_path, xvfb, ring_name):
+    with (captured(FOREIGN[name], tmp_path, xvfb, ring_name, "--server", "none") as process,
+          opened(ring_name, patience=None) as source):
+        in_play(source, 5)
+        subprocess.run(["pkill", "-KILL", "-P", str(process.pid), "-f", "stranger_game|minetest"], check=True)
+        out, _ = process.communicate(timeout=DEADLINE)
+    assert "stopped (status -9)" in out and not ring_path(ring_name).exists()
+
+
+def test_a_stale_ring_is_replaced(tmp_path, xvfb, ring_name):
+    """As a game and a session that were both killed leave it."""
+    (tmp_path / "one").mkdir()
+    with captured(FOREIGN["stranger"], tmp_path / "one", xvfb, ring_name, "--server", "none") as process:
+        with opened(ring_name, patience=None) as source:
+            first = in_play(source, 5)[-1]
+        process.kill()
+        process.wait()
+    assert ring_path(ring_name).exists()
+    with (captured(FOREIGN["stranger"], tmp_path, xvfb, ring_name, "--server", "none"),
+          opened(ring_name, patience=None) as source):
+        read_until(source, lambda frames: bool(frames) and whole(frames[-1]) and
+                   frames[-1].session_id != first.session_id)
 
 
 def test_a_killed_reader_does_not_touch_the_game(stranger, ring_name):
@@ -197,6 +218,7 @@ def test_the_same_ring_is_not_used_twice(stranger, ring_name, tmp_path, xvfb):
                                "--ring", ring_name, "--", *FOREIGN["stranger"].command(tmp_path)], capture_output=True,
                               text=True, env=environment(tmp_path, xvfb), timeout=60, check=False)
         assert done.returncode == 1 and "give this one its own --ring" in done.stderr
+        assert ring_path(ring_name).exists()
         in_play(source, 5)
 
 
