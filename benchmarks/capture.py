@@ -22,7 +22,7 @@ from pathlib import Path
 import moderngl
 
 from benchmarks.common import child, machine
-from engine_plugins.opengl.launch import prepare
+from engine_plugins.opengl.launch import build, cache, prepare
 from tests.foreign import FOREIGN, environment
 
 RUNS = 3
@@ -172,6 +172,35 @@ def table(name: str, rate: Rate) -> None:
     print(f"{name:20} {alone:8.1f} {idle:8.1f} ({idle / alone:.3f}) {read:8.1f} ({read / alone:.3f})", flush=True)
 
 
+STUB = "void glDrawArrays(unsigned mode, int at, int count) { (void)mode; (void)at; (void)count; }"
+CALLS = """
+#include <stdio.h>
+#include <time.h>
+void glDrawArrays(unsigned, int, int);
+int main(void) {
+    struct timespec a, b;
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    for (int i = 0; i < 100000000; i++) glDrawArrays(4, 0, i);
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    printf("%f", ((b.tv_sec - a.tv_sec) * 1e9 + (b.tv_nsec - a.tv_nsec)) / 1e8);
+}
+"""
+
+
+def call() -> None:
+    """Prints what a call of OpenGL costs more while nobody reads: games' frame rates are too noisy to show it."""
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        for name, code, flags in (("libGL.so.1", STUB, ["-shared", "-fPIC"]),
+                                  ("game", CALLS, [f"-L{text}", "-l:libGL.so.1", f"-Wl,-rpath,{text}"])):
+            (folder / f"{name}.c").write_text(code)
+            subprocess.run(["cc", "-O2", "-o", name, f"{name}.c", *flags], cwd=folder, check=True)
+        surroundings = [{**os.environ, **more} for more in ({}, {"LD_PRELOAD": str(build(cache()))})]
+        times = [float(subprocess.check_output([str(folder / "game")], env=env)) for env in surroundings]
+    print(f"a call of OpenGL: {times[0]:.1f} ns alone, {times[1]:.1f} ns with the library while nobody reads; "
+          f"a thousand calls a frame: {(times[1] - times[0]) / 1e3:.4f} ms")
+
+
 def readback() -> None:
     """Prints milliseconds to read each kind of buffer back from this machine's OpenGL."""
     gl = moderngl.create_standalone_context(backend="egl")
@@ -212,6 +241,7 @@ def main() -> None:
             there = shutil.which(program, path=f"{os.environ['PATH']}:/usr/games")
             if there and name != "etr" and (not chosen or name in chosen):  # etr would show its menu
                 table(name, unmodified(name, screen))
+    call()
     readback()
 
 

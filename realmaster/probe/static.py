@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -98,9 +99,25 @@ def check_stale(pairs: Sequence[Pair], seen: Examination, with_depth: bool) -> N
                                           f"{sum(same)} of {len(same)} frames: it is read back from an old frame")
             return
     if with_depth and all(Kind.DEPTH in p.before.buffers for p in pairs):
-        late = [_edge_match(p.before, p.now) - _edge_match(p.before, p.before) for p in pairs]
-        if np.mean(late) > 0.03 and np.mean(np.array(late) > 0) > 0.8:
+        late = np.array([_edge_match(p.before, p.now) - _edge_match(p.before, p.before) for p in pairs])
+        warped = [_fits_before(pair) for pair in pairs]
+        if late.mean() > 0.03 and np.mean(late > 0) > 0.8 and np.mean(warped) >= 0:
             seen.wrong("depth", "depth fits the frame before better than its own: it is read back late")
+
+
+def _fits_before(pair: Pair) -> float:
+    """By how many dB this frame's depth, used to warp it back to the frame before, beats that frame's own depth.
+
+    Edges alone can mislead, in foliage for one. 0 where there is no camera.
+    """
+    camera = pair.now.camera
+    if camera is None:
+        return 0.0
+    back = replace(camera, view=camera.previous_view, projection=camera.previous_projection,
+                   previous_view=camera.view, previous_projection=camera.projection)
+    own, this = (Pair(pair.now, pair.before, pair.still_db).gain(
+        geometric_motion(inverse_depth(frame), back, frame.metres_per_unit)) for frame in (pair.before, pair.now))
+    return this - own
 
 
 def _edge_match(colour: Frame, depth: Frame) -> float:
