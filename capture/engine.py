@@ -27,6 +27,8 @@ class EngineSource:
                  ends: bool = True, kinds: Collection[Kind] = tuple(Kind)) -> None:
         ring_path(name)  # a bad name is told at once
         self.name, self.pacing, self.kinds, self.ends = name, pacing, kinds, ends
+        self.whole = False
+        """Set to read the next frames with all of their buffers, whatever `kinds` says; see `plain`."""
         self.comes_back = patience is None
         self.info = SourceInfo(f"engine:{name}", 0, 0, None, live=True)
         self.trouble = f"waiting for a game to publish ring {name}"
@@ -79,7 +81,14 @@ class EngineSource:
             return None
         return self._next(self.reader)
 
+    def plain(self, frame: Frame) -> Frame:
+        """A frame without the buffers that `kinds` does not name."""
+        if frame.buffers.keys() <= set(self.kinds):
+            return frame
+        return replace(frame, buffers={kind: buffer for kind, buffer in frame.buffers.items() if kind in self.kinds})
+
     def _next(self, reader: RingReader) -> Frame:
+        reader.kinds = tuple(Kind) if self.whole else self.kinds
         frame, missed = reader.read(newest=self.pacing is Pacing.FREERUN)
         flags = frame.flags
         if missed and self.pacing is not Pacing.FREERUN:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from bridge.client import Arrived, Event, Lost, Ready, Refused, Waiting
 from bridge.protocol import Chunk, ModelSpec, Refuse, RenderSettings, Window
+from capture.engine import EngineSource
 from capture.errors import SourceEnded
 from capture.frame import Frame
 from capture.source import FrameSource, Pacing
@@ -180,6 +181,9 @@ class Session:
         return wanted and (self._spec is not None or (self.live and self._greeted))
 
     def _read(self, timeout: float) -> None:
+        engine = self.source if isinstance(self.source, EngineSource) else None
+        if engine is not None:
+            engine.whole = self.live and self._watch.due
         try:
             frame = self.source.read(timeout)
         except SourceEnded as end:
@@ -196,9 +200,11 @@ class Session:
                 self._queue(self._windower.flush())  # what came before is shown without what may never come
             return
         self._newest = frame.t_capture_ns
-        self.tap(frame)
         if self.live:
             self.stats.guides = self._watch.look(frame)
+        if engine is not None:
+            frame = engine.plain(frame)
+        self.tap(frame)
         now = self.clock()
         self.stats.read += 1
         self.stats.rate_in.add(now)

@@ -27,10 +27,15 @@ class GuideWatch:
         self._due = clock()
         self._gains: deque[float] = deque(maxlen=LOOKS)
 
+    @property
+    def due(self) -> bool:
+        """Whether it wants to look at the next frame, with all of its buffers."""
+        return self.clock() >= self._due
+
     def look(self, frame: Frame) -> str:
         """What is wrong with the guides, in words; empty if nothing is, or nothing can be told."""
         before, self._before = self._before, None
-        if self.clock() < self._due:
+        if not self.due:
             return self._verdict()
         if before is None or frame.flags & Flags.RESET or frame.dropped or before.size != frame.size:
             self._before = frame  # the next one is compared with it

@@ -190,6 +190,33 @@ def test_check_plugin_says_what_a_broken_game_gets_wrong(frames, ring_name):
     assert done.returncode == 1 and "WRONG: motion: motion vectors point the other way" in done.stdout, done.stdout
 
 
+def test_live_warns_of_a_broken_game_though_it_needs_colour_alone(frames, ring_name, tmp_path):
+    broken = BROKEN["motion the other way"][0](frames)
+    writer, stop = RingWriter(ring_name, max(packed_size(f) for f in broken)), threading.Event()
+
+    def play() -> None:
+        numbers = itertools.count()
+        while not stop.wait(0.04):
+            number, now = next(numbers), time.monotonic_ns()
+            writer.publish(dataclasses.replace(broken[number % COUNT], frame_id=number, t_capture_ns=now, dt=0.0))
+
+    thread = threading.Thread(target=play, daemon=True)
+    thread.start()
+    log = tmp_path / "log.json"
+    live = subprocess.Popen([sys.executable, "-m", "realmaster", "live", "--game", "none", "--ring", ring_name,
+                             "--server", "none", "--port", "0", "--log-json", str(log), "--seconds", "60"])
+    try:
+        while "does not explain its picture" not in (log.read_text() if log.exists() else ""):
+            assert live.poll() is None, "it never said anything"
+            time.sleep(0.1)
+    finally:
+        live.terminate()
+        live.wait(20)
+        stop.set()
+        thread.join()
+        writer.close()
+
+
 def test_a_session_is_told_after_some_looks_and_only_of_bad_guides(frames):
     def verdicts(run: list[Frame]) -> list[str]:
         now = itertools.count(0, 2.0)
