@@ -1,8 +1,12 @@
-"""Tiny random-weight checkpoints of the large models, in the genuine classes and folder layout."""
+"""Tiny random-weight checkpoints of the large models, in the genuine classes and folder layout.
+
+`python -m tests.checkpoints wan21 FOLDER` writes one.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,3 +147,9 @@ def make(name: str, folder: Path) -> Path:
     torch.manual_seed(0)
     MODELS[name](folder)
     return folder
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == [] or sys.argv[1] not in MODELS or len(sys.argv) != 3:
+        sys.exit(f"usage: python -m tests.checkpoints {{{','.join(MODELS)}}} FOLDER")
+    make(sys.argv[1], Path(sys.argv[2]))
