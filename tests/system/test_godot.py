@@ -67,7 +67,7 @@ def frames(request, receiver, ring_name, tmp_path, xvfb) -> Iterator[list[Frame]
 def test_godot3_gives_colour_scene_depth_and_camera(frames):
     seen = examine(frames)
     assert not [finding.text for finding in seen.findings if finding.wrong]
-    assert seen.figures["gain where the world stands still, dB"] > 5, seen.figures
+    assert seen.figures["gain where the world stands still, dB"] > 3, seen.figures
     for frame in frames[::20]:
         assert not frame.flags & Flags.HUD_IN_COLOR
         drawn = (frame.rgb != scene_of(frame)[..., :3]).any(-1)
