@@ -7,7 +7,8 @@
 The game's shading is not touched: what it draws in its window is read back as it is, and the scene is drawn once more,
 by a shader of ours, into buffers of depth, motion, normals and object ids. With `scene_color`, it is drawn a third
 time, as the game draws it but without `render2d`, so that the interface can stay as it is. While nobody reads, nothing
-is drawn or read back. Not followed in motion: vertices that a skeleton or a shader moves (their node's motion is).
+is drawn for it, and nothing but the window's colour is read back (Panda3D 1.10.16 hangs when such a copy is turned on
+anew). Not followed in motion: vertices that a skeleton or a shader moves (their node's motion is).
 
 Needs `pip install panda3d`; run on 1.10.16 with its headless OpenGL.
 """
@@ -152,8 +153,6 @@ class RealMaster:
         for output in (self._guides, *([self._scene[0]] if self._scene else [])):
             output.set_active(wanted)
         if wanted:
-            for output in (self.base.win, *([self._scene[0]] if self._scene else [])):
-                output.trigger_copy()
             self._follow_nodes()
             view, projection, clip = self._camera()
             self._now = view, projection, clip
@@ -226,9 +225,9 @@ class RealMaster:
 
 
 def _copied(output: GraphicsOutput) -> Texture:
-    """A texture in main memory that gets what `output` shows, in frames in which its copy is triggered."""
+    """A texture in main memory that gets what `output` shows, every frame."""
     texture = Texture()
-    output.add_render_texture(texture, GraphicsOutput.RTM_triggered_copy_ram, GraphicsOutput.RTP_color)
+    output.add_render_texture(texture, GraphicsOutput.RTM_copy_ram, GraphicsOutput.RTP_color)
     return texture
 
 

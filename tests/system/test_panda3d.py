@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import subprocess
+import sys
+import time
+from contextlib import closing
 
 import numpy as np
 import pytest
 
+from capture.engine import EngineSource
 from capture.frame import Flags, Frame, Kind
 from realmaster.interface import scene_of, with_interface
 from realmaster.probe import examine
@@ -85,3 +90,25 @@ def test_the_same_run_gives_the_same_frames(frames):
         return [hashlib.sha256(b"".join(b.data.tobytes() for b in f.buffers.values())).hexdigest() for f in run]
 
     assert digest(play_locked(GAME, "test-panda-again", FRAMES, *FLAGS)) == digest(frames)
+
+
+def test_readers_come_and_go(ring_name):
+    """Between them the game draws on, and nothing for nobody."""
+    game = subprocess.Popen([sys.executable, "-m", GAME, "--ring", ring_name, *FLAGS])
+    try:
+        for _ in range(2):
+            with closing(EngineSource(ring_name, patience=60)) as source:
+                numbers: list[int] = []
+                while len(numbers) < 5:
+                    if (frame := source.read(30)) is not None:
+                        numbers.append(frame.frame_id)
+                assert source.reader is not None
+                reader = source.reader
+                reader.control["reader_heartbeat_ns"] = 1  # as if it had gone long ago
+                beat = int(reader.control["heartbeat_ns"][0])
+                while int(reader.control["heartbeat_ns"][0]) - beat < 500_000_000:  # half a second of the game's life
+                    time.sleep(0.01)
+                assert reader.head - numbers[-1] <= 3
+    finally:
+        game.terminate()
+        game.wait(10)
