@@ -51,6 +51,8 @@ class Model(Settings, frozen=True):
     which is exact where 16 or 8 bits would round them away, and a little slower."""
     attention: Literal["auto", "full", "one_way"] = "auto"
     """How a LoRA that does not say so was trained; `auto` takes its word."""
+    reference_strength: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    """How closely a LoRA of attention mode full follows the game; below 1 it takes the game's frames for noisy ones."""
     sigmas: tuple[float, ...] = ()
     """Noise levels of a distilled model, from 1 down, one for each step; then `steps` says nothing."""
     anchor: Path | None = None

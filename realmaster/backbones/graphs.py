@@ -31,6 +31,7 @@ class Running:
 
     `guidance` is the classifier-free guidance scale; 1 leaves the pass without the prompt out. `shift` and
     `terminal` are the noise schedule's for windows of one size; `sigmas`, a distilled model's, stand in its place.
+    `strength`: of the references, in mode `full`, see `InContext.joint`.
     `recorded`: the whole loop of a window is recorded and replayed, see `realmaster.backbones.record`.
     """
 
@@ -40,6 +41,7 @@ class Running:
     terminal: float = 0.0
     sigmas: tuple[float, ...] = ()
     recorded: bool = False
+    strength: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,11 @@ class BackboneGraphs:
             time = time[:, None].repeat(1, noisy.shape[2])
             time[:, 0] = 0
         x = noisy.to(self.dtype).expand(batch, -1, -1, -1, -1)
-        velocity = (context.read(x, time, prompt, cache.caches[at]) if cache.caches
-                    else context.joint(x, time, prompt, cache.references, "full")).float()
+        if cache.caches:
+            velocity = context.read(x, time, prompt, cache.caches[at]).float()
+        else:
+            velocity = context.joint(x, time, prompt, cache.references, "full",
+                                     strength=self.running.strength).float()
         if batch == 1:
             return velocity
         with_text, without = velocity.chunk(2)

@@ -71,8 +71,12 @@ class InContext:
         return self._target(noisy, timestep, prompt)
 
     def joint(self, noisy: Tensor, timestep: Tensor, prompt: Prompt, references: Sequence[Reference],
-              attention: Attention) -> Tensor:
-        """Velocity of the target in one pass over all tokens, in either mode."""
+              attention: Attention, *, strength: float = 1.0) -> Tensor:
+        """Velocity of the target in one pass over all tokens, in either mode.
+
+        With a `strength` below 1 the references are said to be as noisy as 1 - `strength` of the target's timestep, as
+        diffusers' `LTX2InContextPipeline` does it; that is for mode `full`.
+        """
         patch = self.transformer.patch
         videos = [Reference(noisy), *references]
         tokens = [to_tokens(video.latents, patch) for video in videos]
@@ -80,7 +84,7 @@ class InContext:
         counts = [part.shape[1] for part in tokens]
         frames = timestep if timestep.ndim == 2 else timestep[:, None]
         times = [frames.repeat_interleave(counts[0] // frames.shape[1], 1),
-                 timestep.new_zeros(len(noisy), sum(counts) - counts[0])]
+                 (1 - strength) * frames.amax(1, keepdim=True).expand(-1, sum(counts) - counts[0])]
         self._prepare(tuple(counts) if attention == "one_way" else None, None, self._frames(noisy))
         # What is prepared here must still hold when gradient checkpointing runs the blocks again.
         out = self.transformer.velocity(torch.cat(tokens, 1), torch.cat(places, 2), torch.cat(times, 1), prompt)

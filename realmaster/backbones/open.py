@@ -42,6 +42,10 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
     reading = _reading(folder, agree(loras), settings)
     tokens = _window_tokens(backbone, reading, settings)
     backbone.check_attention(reading.attention)
+    strength = settings.reference_strength
+    if strength != 1 and reading.attention == "one_way":
+        raise UserError(f"--reference-strength {strength:g}: in attention mode one_way references are clean, or they "
+                        "could not be kept from step to step; it is for LoRAs of mode full")
     apply(backbone, loras, settings.lora_mode)
     if small:
         quantise(backbone, precision, device)
@@ -59,7 +63,7 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
     read_prompt("")  # says now, not at the first window, if there is no text encoder
     running = Running(reading, settings.guidance, backbone.shift(tokens),
                       float(backbone.schedule.get("shift_terminal") or 0), _levels(settings.sigmas),
-                      recorded=settings.compile and device == "cuda" and not settings.low_memory)
+                      settings.compile and device == "cuda" and not settings.low_memory, strength)
     return BackboneGraphs(backbone, running, read_prompt, device)
 
 

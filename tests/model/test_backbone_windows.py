@@ -109,6 +109,14 @@ def test_a_video_goes_on_from_its_anchor_and_windows_from_each_other(folder, tmp
     assert isinstance(after_cut, Carry) and not np.array_equal(after_cut.latents[:, :, :1], first(FRAMES[0]))
 
 
+def test_the_references_hold_can_be_loosened_in_full_attention_alone(folder):
+    a, b, c = (np.stack(backend(folder, reference_strength=strength).render(window(), FRAMES, None).frames).astype(int)
+               for strength in (1.0, 1.0, 0.3))
+    assert np.array_equal(a, b) and not np.array_equal(a, c)
+    with pytest.raises(UserError, match="it is for LoRAs of mode full"):
+        backend(folder, attention="one_way", reference_strength=0.5)
+
+
 def test_a_distilled_models_noise_levels_stand_in_for_the_steps(folder):
     model = backend(folder, sigmas=(1.0, 0.75, 0.25))
     assert model.graphs.levels(1) == [1.0, 0.75, 0.25, 0.0]
