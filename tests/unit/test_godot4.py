@@ -14,7 +14,10 @@ from engine_plugins.godot_receiver import HEADER, RAW_DEPTH, TOP_DOWN, _buffers
 ADDON = Path(__file__).parents[2] / "engine_plugins" / "godot4" / "addons" / "realmaster"
 
 
-@pytest.mark.parametrize("script", sorted(ADDON.glob("*.gd")), ids=lambda path: path.name)
+SCRIPTS = [*sorted(ADDON.glob("*.gd")), ADDON.parents[1] / "example" / "main.gd"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_its_scripts_parse(script):
     parser = pytest.importorskip("gdtoolkit.parser", reason="needs gdtoolkit")
     parser.parser.parse(script.read_text())
