@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ from bridge.protocol import (
     Welcome,
     Window,
 )
-from bridge.sockets import configure
+from bridge.sockets import configure, end_context
 
 HELLO_SECONDS, PING_SECONDS, DEAD_SECONDS = 0.3, 0.5, 1.5
 
@@ -84,6 +85,7 @@ class BridgeClient:
         self.address, self.name = address, name
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
+        weakref.finalize(self, end_context, self._context, self._socket)
         configure(self._socket)
         try:
             secure_client(self._socket, address, key, server_key)

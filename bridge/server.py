@@ -11,6 +11,7 @@ import logging
 import queue
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -38,7 +39,7 @@ from bridge.protocol import (
     Welcome,
     Window,
 )
-from bridge.sockets import configure
+from bridge.sockets import configure, end_context
 
 log = logging.getLogger(__name__)
 MAX_CLIENTS, CREDITS = 4, 2
@@ -162,6 +163,7 @@ class BridgeServer:
             raise
         self.address = self._router.getsockopt_string(zmq.LAST_ENDPOINT)
         self._wake_in, self._wake_out = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
+        weakref.finalize(self, end_context, self._context, self._router, self._wake_in, self._wake_out)
         self._wake_in.linger = self._wake_out.linger = 0
         self._wake_in.bind("inproc://wake")
         self._wake_out.connect("inproc://wake")

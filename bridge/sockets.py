@@ -28,6 +28,13 @@ def keep_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
+def end_context(context: zmq.Context[zmq.Socket[bytes]], *sockets: zmq.Socket[bytes]) -> None:
+    """Ends a context with its sockets. One that is collected with a socket open would wait for that for ever."""
+    for socket in sockets:
+        socket.close(0)
+    context.term()
+
+
 def configure(socket: zmq.Socket[bytes]) -> None:
     """Limits, heartbeats for dead connections, no lingering."""
     keep_memory()

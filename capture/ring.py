@@ -14,7 +14,8 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Collection
+import weakref
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,13 @@ def _notify_address(name: str, what: str) -> str:
     return f"ipc://{ring_path(name)}.{what}"
 
 
+def _end(context: zmq.Context[zmq.Socket[bytes]], sockets: Sequence[zmq.Socket[bytes]]) -> None:
+    """Ends a context with its sockets. One that is collected with a socket open would wait for that for ever."""
+    for socket in sockets:
+        socket.close(0)
+    context.term()
+
+
 class RingWriter:
     """The game's end. `publish` never waits, unless `framelocked`.
 
@@ -104,6 +112,7 @@ class RingWriter:
         for socket, what in ((self.notify, "head"), (self.done, "done")):
             socket.linger = 0
             socket.bind(_notify_address(name, what))
+        weakref.finalize(self, _end, self.context, (self.notify, self.done))
 
     @property
     def head(self) -> int:
@@ -212,6 +221,7 @@ class RingReader:
         for socket, what in ((self.notify, "head"), (self.done, "done")):
             socket.linger = 0
             socket.connect(_notify_address(name, what))
+        weakref.finalize(self, _end, self.context, (self.notify, self.done))
         self.next = max(0, self.head - 1)
         self.beat()
 
