@@ -85,7 +85,7 @@ class BridgeClient:
         self.address, self.name = address, name
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
-        weakref.finalize(self, end_context, self._context, self._socket)
+        weakref.finalize(self, end_context, self._context, self._socket).atexit = False
         configure(self._socket)
         try:
             secure_client(self._socket, address, key, server_key)

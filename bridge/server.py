@@ -163,7 +163,7 @@ class BridgeServer:
             raise
         self.address = self._router.getsockopt_string(zmq.LAST_ENDPOINT)
         self._wake_in, self._wake_out = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
-        weakref.finalize(self, end_context, self._context, self._router, self._wake_in, self._wake_out)
+        weakref.finalize(self, end_context, self._context, self._router, self._wake_in, self._wake_out).atexit = False
         self._wake_in.linger = self._wake_out.linger = 0
         self._wake_in.bind("inproc://wake")
         self._wake_out.connect("inproc://wake")

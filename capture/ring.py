@@ -112,7 +112,7 @@ class RingWriter:
         for socket, what in ((self.notify, "head"), (self.done, "done")):
             socket.linger = 0
             socket.bind(_notify_address(name, what))
-        weakref.finalize(self, _end, self.context, (self.notify, self.done))
+        weakref.finalize(self, _end, self.context, (self.notify, self.done)).atexit = False
 
     @property
     def head(self) -> int:
@@ -221,7 +221,7 @@ class RingReader:
         for socket, what in ((self.notify, "head"), (self.done, "done")):
             socket.linger = 0
             socket.connect(_notify_address(name, what))
-        weakref.finalize(self, _end, self.context, (self.notify, self.done))
+        weakref.finalize(self, _end, self.context, (self.notify, self.done)).atexit = False
         self.next = max(0, self.head - 1)
         self.beat()
 
