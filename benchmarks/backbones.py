@@ -27,15 +27,16 @@ from safetensors.torch import save_file
 from benchmarks.common import machine
 from realmaster.backbones.in_context import InContext, Reading, Reference
 from realmaster.backbones.known import MODELS, Known
+from realmaster.backbones.load import latent_video
 from realmaster.backbones.ltx import LTXTokens
 from realmaster.backbones.tiny_video import TAEHV, TinyVideo
 from realmaster.backbones.tokens import Prompt, TokenTransformer
-from realmaster.backbones.video import Autoencoder, LatentVideo
+from realmaster.backbones.video import Autoencoder, DecodesOn, EncodesOn, LatentVideo
 from realmaster.backbones.wan import WanTokens
 from realmaster.sampler import sigmas
 
 TOY = "--toy" in sys.argv
-WINDOW, OVERLAP, STEPS, TEXT = (64, 128, 17) if TOY else (832, 480, 33), 5, (1, 2, 4, 8), 512
+WINDOW, STEPS, TEXT = (64, 128, 17) if TOY else (832, 480, 33), (1, 2, 4, 8), 512
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 DTYPE = torch.bfloat16 if DEVICE == "cuda" else torch.float32
 
@@ -180,19 +181,23 @@ def report(case: Case, peak: float) -> None:
     known = case.known
     with torch.device(DEVICE):
         model, vae = case.make().to(DTYPE).eval(), case.vae().to(DTYPE).eval()
-    video, tokens = LatentVideo(vae), known.tokens(*WINDOW)
+    video, tokens = latent_video(vae), known.tokens(*WINDOW)
     inputs = Inputs(video, masked=known.name.startswith("ltx"))
-    print(f"\n{known.name}: {tokens} tokens a window")
+    fresh = WINDOW[2] - overlap(video)
+    print(f"\n{known.name}: {tokens} tokens a window, {fresh} new frames")
     pixels = torch.rand(1, WINDOW[2], 3, WINDOW[1], WINDOW[0], device=DEVICE) * 2 - 1
-    pictures = {"own autoencoder": autoencoder(video, pixels, inputs.noise),
-                "tiny autoencoder": autoencoder(tiny_video(video), pixels, inputs.noise)}
+    pictures: dict[str, tuple[float, float]] = {}
+    for name, coder in (("own", video), ("tiny", tiny_video(video))):
+        pictures[f"{name} autoencoder"] = autoencoder(coder, pixels, inputs.noise)
+        if (stages := streaming(coder, pixels, inputs.noise)) is not None:
+            pictures[f"{name}, streaming"] = stages
     for name, stages in pictures.items():
         print(f"  {name}: encode {stages[0]:.1f} ms, decode {stages[1]:.1f} ms")
     yardstick: dict[int, float] = {}
     for steps in STEPS:
         yardstick[steps] = milliseconds(partial(stock, model, inputs, steps))
         line("plain diffusers, one sequence", steps, (yardstick[steps], yardstick[steps]),
-             flop(known, tokens, steps, "full"), peak)
+             flop(known, tokens, steps, "full"), peak=peak, fresh=fresh)
     adapter = case.tokens(model, video)
     best: dict[int, float] = {}
     for compiled in (False, True):
@@ -208,13 +213,13 @@ def report(case: Case, peak: float) -> None:
                 if reading == Reading("one_way"):
                     best[steps] = spent
                 line(name + (", compiled, one graph" if compiled else ""), steps, (spent, yardstick[steps]),
-                     flop(known, tokens, steps, way), peak)
+                     flop(known, tokens, steps, way), peak=peak, fresh=fresh)
     for name, stages in pictures.items():
         for steps in STEPS:
             plain = sum(pictures["own autoencoder"]) + yardstick[steps]
             spent = sum(stages) + best[steps]
             print(f"  end to end, one_way, cached, {name:19} {steps} steps {spent:9.1f} ms  "
-                  f"{(WINDOW[2] - OVERLAP) / spent * 1e3:7.2f} fps  {plain / spent:5.2f}x")
+                  f"{fresh / spent * 1e3:7.2f} fps  {plain / spent:5.2f}x")
 
 
 def tiny_video(own: LatentVideo) -> TinyVideo:
@@ -233,11 +238,30 @@ def autoencoder(video: Autoencoder, pixels: torch.Tensor, latents: torch.Tensor)
     return milliseconds(lambda: video.encode(pixels)), milliseconds(lambda: video.decode(latents))
 
 
-def line(name: str, steps: int, times: tuple[float, float], cost: float, peak: float) -> None:
-    """One way of running; `times` are its own and the yardstick's, in milliseconds."""
+def overlap(video: Autoencoder) -> int:
+    """Frames that windows share: one latent's, and one."""
+    return video.grid[0] + 1
+
+
+@torch.no_grad()
+def streaming(video: Autoencoder, pixels: torch.Tensor, latents: torch.Tensor) -> tuple[float, float] | None:
+    """The same of a window that goes on from another, as `realmaster.backbones.stream` does it; None if it cannot."""
+    if not isinstance(video, DecodesOn):
+        return None
+    _, decoded = video.decode_on(latents, None)
+    decode = milliseconds(lambda: video.decode_on(latents[:, :, 2:], decoded))
+    if not isinstance(video, EncodesOn):
+        return milliseconds(lambda: video.encode(pixels)), decode
+    _, encoded = video.encode_on(pixels, None)
+    new = pixels[:, overlap(video):]
+    return milliseconds(lambda: (video.encode(pixels[:, :1]), video.encode_on(new, encoded))), decode
+
+
+def line(name: str, steps: int, times: tuple[float, float], cost: float, *, peak: float, fresh: int) -> None:
+    """One way of running a window with `fresh` new frames; `times` are its own and the yardstick's, in milliseconds."""
     spent, yardstick = times
     rate = cost / spent / 1e9
-    print(f"  {name:46} {steps} steps {spent:9.1f} ms  {(WINDOW[2] - OVERLAP) / spent * 1e3:7.2f} fps  "
+    print(f"  {name:46} {steps} steps {spent:9.1f} ms  {fresh / spent * 1e3:7.2f} fps  "
           f"{yardstick / spent:5.2f}x  {rate:6.1f} TFLOP/s, {rate / peak:4.0%} of the floor")
 
 
@@ -245,7 +269,7 @@ def main() -> None:
     """Prints the tables."""
     gpu = torch.cuda.get_device_name() if DEVICE == "cuda" else "no GPU"
     peak = ceiling()
-    print(f"{machine()}\n{gpu}, torch {torch.__version__}, {DTYPE}; windows {WINDOW}, overlap {OVERLAP}; a matrix "
+    print(f"{machine()}\n{gpu}, torch {torch.__version__}, {DTYPE}; windows {WINDOW}; a matrix "
           f"product reaches {peak:.1f} TFLOP/s" + ("; toy sizes: the figures mean nothing" if TOY else ""))
     for case in cases():
         report(case, peak)

@@ -47,13 +47,15 @@ def _torch_graphs(folder: Path, threads: int) -> Graphs:
 def _large(folder: Path, settings: Model) -> Backend:
     try:
         from realmaster.backbones.open import open_graphs
+        from realmaster.backbones.stream import Streamed
     except ImportError as error:
         raise UserError("a model in diffusers' layout needs torch: pip install -e '.[train]'") from error
     graphs = open_graphs(folder, settings)
     anchor = None if settings.anchor is None else Anchor(_picture(settings.anchor, settings.resolution),
                                                          graphs.encode_target)
     spec = _spec(graphs, folder.name, settings.resolution, settings.length, settings.overlap)
-    backend = WindowBackend(graphs, spec, anchor)
+    coder = Streamed(graphs, settings.overlap) if settings.streaming_vae else None
+    backend = WindowBackend(graphs, spec, anchor, coder)
     if settings.compile:
         _warm_up(backend)
     return backend

@@ -60,6 +60,9 @@ class Model(Settings, frozen=True):
     last one's picture."""
     tiny_vae: Path | None = None
     """TAEHV weights (.safetensors) to use in place of the model's own autoencoder: much faster, a little softer."""
+    streaming_vae: bool = False
+    """Keep what the autoencoder remembers from window to window, and encode and decode each frame once: for Wan's, and
+    any --tiny-vae. Takes memory (see docs/MODELS.md); what windows share is then continued, not blended."""
     guidance: float = 1.0
     """Classifier-free guidance; 1 is off, and twice as fast."""
     precision: Literal["auto", "fp32", "bf16", "int8", "fp8"] = "auto"

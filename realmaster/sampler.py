@@ -22,7 +22,8 @@ from bridge.server import Rendered
 F32 = NDArray[np.float32]
 MAX_STEPS = 50
 CARRY_WEIGHT = 0.5
-"""Share of the previous chunk's latent where two chunks overlap; its influence halves with every chunk."""
+"""Share of the previous chunk's latent where two chunks overlap, if their windows are coded apart; its influence halves
+with every chunk."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,13 @@ class Condition:
 @dataclass(frozen=True)
 class Start:
     """What denoising starts from: noise, the condition, and `kept`, the latents of the overlap that the chunk before
-    made, where there is one.
+    made, where there is one; they have a share of `hold` in this one's.
     """
 
     noise: Any
     condition: Condition
     kept: Any = None
+    hold: float = CARRY_WEIGHT
 
 
 class Graphs(Protocol):
@@ -101,12 +103,66 @@ class Graphs(Protocol):
         ...
 
 
+class Coder(Protocol):
+    """Brings windows to latents and back. What it hands from a window to the next is its own affair."""
+
+    hold: float
+    """Share of the previous chunk's latent where two chunks overlap."""
+
+    def encode(self, videos: Sequence[F32], before: object) -> tuple[Sequence[Any], object]:
+        """Reference latents of the window's videos, and what it hands on. `before`: what the last window did, or None.
+        """
+        ...
+
+    def decode(self, latents: Any, video: F32, before: object, own: object) -> F32:
+        """As `Graphs.decode`. `own` is what `encode` said to hand on, to which this may add."""
+        ...
+
+    def pack(self, past: object) -> dict[str, F32]:
+        """What is handed on as arrays that can be stored, once the window is decoded."""
+        ...
+
+    def unpack(self, arrays: dict[str, F32]) -> object:
+        """Undoes `pack`, of which `arrays` may hold nothing."""
+        ...
+
+
+class Apart:
+    """Codes each window by itself. Implements `Coder`."""
+
+    hold = CARRY_WEIGHT
+
+    def __init__(self, graphs: Graphs) -> None:
+        self._graphs = graphs
+
+    def encode(self, videos: Sequence[F32], before: object) -> tuple[list[Any], None]:
+        """See `Coder.encode`."""
+        del before
+        return [self._graphs.encode(video) for video in videos], None
+
+    def decode(self, latents: Any, video: F32, before: object, own: object) -> F32:
+        """See `Coder.decode`."""
+        del before, own
+        return self._graphs.decode(latents, video)
+
+    def pack(self, past: object) -> dict[str, F32]:
+        """See `Coder.pack`."""
+        del past
+        return {}
+
+    def unpack(self, arrays: dict[str, F32]) -> None:
+        """See `Coder.unpack`."""
+
+
 @dataclass(frozen=True)
 class Carry:
-    """What a window hands to the one that continues it: its latents (1, C, L, h, w), and that one's first picture."""
+    """What a window hands to the one that continues it: its latents (1, C, L, h, w), that one's first picture, and
+    the `past` of its coder.
+    """
 
     latents: F32
     picture: Pixels | None = None
+    past: object = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +210,7 @@ def denoise(graphs: Graphs, levels: tuple[float, ...], start: Start) -> Any:
         clean = x - sigma * graphs.read(x, 1000 * sigma, cache)
         if kept is not None:
             shared = kept.shape[2] + 1
-            clean[:, :, 1:shared] += CARRY_WEIGHT * (kept - clean[:, :, 1:shared])
+            clean[:, :, 1:shared] += start.hold * (kept - clean[:, :, 1:shared])
         if first is not None:
             clean[:, :, :1] = first
         x = clean + following / sigma * (x - clean)
@@ -169,11 +225,14 @@ def _signed(pixels: NDArray[np.uint8]) -> F32:
 class WindowBackend:
     """Renders windows with a model. Implements `bridge.server.Backend`."""
 
-    def __init__(self, graphs: Graphs, spec: ModelSpec, anchor: Anchor | None = None) -> None:
+    def __init__(self, graphs: Graphs, spec: ModelSpec, anchor: Anchor | None = None,
+                 coder: Coder | None = None) -> None:
+        """Windows are coded apart, if no `coder` is given."""
         if spec.stride % graphs.temporal or (spec.length - 1) % graphs.temporal:
             raise ValueError(f"a window of {spec.length} with overlap {spec.overlap} is off the "
                              f"{graphs.temporal}k+1 grid")
         self.graphs, self.spec, self.anchor, self.pipelined = graphs, spec, anchor, graphs.pipelined
+        self.coder = Apart(graphs) if coder is None else coder
 
     def render(self, window: Window, frames: Sequence[Pixels], carry: object) -> Rendered:
         """See `Backend.render`. The same input gives the same output, bit for bit, on one machine."""
@@ -182,19 +241,21 @@ class WindowBackend:
         pixels, guides = pixels[:, :self.spec.height], pixels[:, self.spec.height:]
         video = _signed(pixels)
         before = carry if isinstance(carry, Carry) else None
-        condition = Condition(self.graphs.encode(video), self.graphs.encode(_signed(guides)) if self.spec.guides
-                              else None, self.graphs.prompt(window.settings.prompt), self._first(window, before))
+        past = None if before is None else before.past
+        references, own = self.coder.encode([video, _signed(guides)] if self.spec.guides else [video], past)
+        condition = Condition(references[0], references[1] if self.spec.guides else None,
+                              self.graphs.prompt(window.settings.prompt), self._first(window, before))
         marks.append(time.perf_counter())
         latents = self._denoise(window, condition, None if before is None else before.latents)
         kept = self.graphs.lower(latents)  # also waits until a GPU is done with them
         marks.append(time.perf_counter())
         encoding, denoising = (float(ms) for ms in np.diff(marks) * 1e3)
-        early = None if self.anchor is None else self._photo(latents, video)
+        early = None if self.anchor is None else self._photo(self.coder.decode(latents, video, past, own))
         spent = time.perf_counter() - marks[-1]
 
         def decode() -> tuple[list[Pixels], dict[str, float]]:
             began = time.perf_counter() - spent
-            photo = self._photo(latents, video) if early is None else early
+            photo = self._photo(self.coder.decode(latents, video, past, own)) if early is None else early
             strength = float(np.clip(window.settings.strength, 0, 1))
             if strength < 1:
                 photo = strength * photo + (1 - strength) * pixels
@@ -202,25 +263,27 @@ class WindowBackend:
             return out, {"encode": encoding, "denoise": denoising, "decode": (time.perf_counter() - began) * 1e3}
 
         picture = None if early is None else np.rint(early[self.spec.stride]).astype(np.uint8)
-        return Rendered(Carry(kept, picture), decode)
+        return Rendered(Carry(kept, picture, own), decode)
 
-    def _photo(self, latents: Any, video: F32) -> F32:
+    @staticmethod
+    def _photo(decoded: F32) -> F32:
         """The photoreal pictures (T, H, W, 3), 0 to 255."""
-        return np.clip((self.graphs.decode(latents, video)[0].transpose(0, 2, 3, 1) + 1) * 127.5, 0, 255)
+        return np.clip((decoded[0].transpose(0, 2, 3, 1) + 1) * 127.5, 0, 255)
 
     def pack(self, carry: object) -> dict[str, F32]:
         """See `Backend.pack`."""
         if not isinstance(carry, Carry):
             return {}
         picture = {} if carry.picture is None else {"picture": carry.picture.astype(np.float32)}
-        return {"latents": carry.latents, **picture}
+        return {"latents": carry.latents, **picture, **self.coder.pack(carry.past)}
 
     def unpack(self, arrays: dict[str, F32]) -> object:
         """See `Backend.unpack`."""
         if "latents" not in arrays:
             return None
         picture = arrays.get("picture")
-        return Carry(arrays["latents"], None if picture is None else picture.astype(np.uint8))
+        return Carry(arrays["latents"], None if picture is None else picture.astype(np.uint8),
+                     self.coder.unpack(arrays))
 
     def _first(self, window: Window, before: Carry | None) -> Any:
         """The first latent frame, where it is known."""
@@ -234,7 +297,7 @@ class WindowBackend:
         graphs = self.graphs
         place, shape = window.start // graphs.temporal, graphs.shape(condition.reference)
         start = Start(graphs.lift(noise(window.settings.seed, window.segment, place, shape)), condition,
-                      None if before is None else graphs.lift(self._shared(before)))
+                      None if before is None else graphs.lift(self._shared(before)), self.coder.hold)
         return graphs.run(tuple(graphs.levels(min(max(window.settings.steps, 1), MAX_STEPS))), start)
 
     def _shared(self, before: F32) -> F32:

@@ -47,8 +47,9 @@ class RayLink:
     busy_seconds = 0.0
 
     def __init__(self, settings: Model, workers: int) -> None:
-        if settings.anchor is not None:
-            raise UserError("--anchor makes each window go on from the last: leave --workers out")
+        if settings.anchor is not None or settings.streaming_vae:
+            flag = "anchor" if settings.anchor is not None else "streaming-vae"
+            raise UserError(f"--{flag} makes each window go on from the last: leave --workers out")
         self._ray = _ray()
         self._ray.init(include_dashboard=False, log_to_driver=False, ignore_reinit_error=True)
         gpus = int(self._ray.cluster_resources().get("GPU", 0) >= workers)

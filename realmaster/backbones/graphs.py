@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from realmaster.backbones.in_context import Cache, InContext, Reading, Reference
 from realmaster.backbones.load import Backbone
 from realmaster.backbones.record import Recorder
 from realmaster.backbones.tokens import Prompt
+from realmaster.backbones.video import DecodesOn, Features
 from realmaster.sampler import Condition, Start, denoise, sigmas
 
 F32 = NDArray[np.float32]
@@ -95,10 +97,12 @@ class BackboneGraphs:
     @torch.no_grad()
     def encode(self, video: F32) -> Tensor:
         """(1, T, 3, H, W) in [-1, 1] to reference latents (1, C, L, h, w), smaller by the reference's scale."""
-        frames = self.lift(video)
-        if (scale := self.running.reading.scale) > 1:
-            frames = torch.nn.functional.avg_pool3d(frames, (1, scale, scale))
-        return self.backbone.video.encode(frames)
+        return self.backbone.video.encode(self.frames(video))
+
+    def frames(self, video: F32) -> Tensor:
+        """A video as references are made from: on the device, smaller by the reference's scale."""
+        frames, scale = self.lift(video), self.running.reading.scale
+        return frames if scale == 1 else torch.nn.functional.avg_pool3d(frames, (1, scale, scale))
 
     @torch.no_grad()
     def encode_target(self, video: F32) -> Tensor:
@@ -150,8 +154,17 @@ class BackboneGraphs:
     @torch.no_grad()
     def decode(self, latent: Tensor, video: F32) -> F32:
         """Latents to the photoreal window (1, T, 3, H, W) in about [-1, 1]; the game's is not looked at."""
-        with contextlib.nullcontext() if self._side is None else torch.cuda.stream(self._side):
+        with self._beside():
             return self.lower(self.backbone.video.decode(latent))
+
+    def decode_on(self, latents: Tensor, before: Features | None) -> tuple[F32, Features]:
+        """The same, going on from `before`, for autoencoders that can."""
+        with self._beside():
+            frames, features = cast(DecodesOn, self.backbone.video).decode_on(latents, before)
+            return self.lower(frames), features
+
+    def _beside(self) -> contextlib.AbstractContextManager[object]:
+        return contextlib.nullcontext() if self._side is None else torch.cuda.stream(self._side)
 
     def lift(self, array: F32) -> Tensor:
         """An array on the model's device."""

@@ -23,6 +23,7 @@ from realmaster.backbones.tiny_video import TinyVideo
 from realmaster.backbones.tokens import TokenTransformer
 from realmaster.backbones.video import Autoencoder, LatentVideo
 from realmaster.backbones.wan import WanTokens
+from realmaster.backbones.wan_video import WanVideo
 from realmaster.errors import UserError
 
 TRANSFORMERS: dict[str, tuple[str, Any, Any]] = {
@@ -94,7 +95,7 @@ def load_backbone(folder: Path, dtype: torch.dtype, tiny_vae: Path | None = None
     Raises `UserError` saying what is wrong with the folder.
     """
     check_folder(folder)
-    own = LatentVideo(_vae(folder / "vae", dtype))
+    own = latent_video(_vae(folder / "vae", dtype))
     video = own if tiny_vae is None else TinyVideo(tiny_vae, dtype)
     if video.grid != own.grid:
         raise UserError(f"--tiny-vae {tiny_vae} is for another model: {video.grid} frames and pixels a latent, this "
@@ -114,6 +115,11 @@ def load_backbone(folder: Path, dtype: torch.dtype, tiny_vae: Path | None = None
         lowest = 1000.0 * float(boundary) if boundary is not None and len(parts) == 2 and not experts else 0.0
         experts.append(Expert(model, _tokens(family, model, video), lowest))
     return Backbone(folder, family, tuple(experts), video, _schedule(folder))
+
+
+def latent_video(vae: Any) -> LatentVideo:
+    """The wrapper for a diffusers autoencoder."""
+    return WanVideo(vae) if isinstance(vae, AutoencoderKLWan) else LatentVideo(vae)
 
 
 def _vae(part: Path, dtype: torch.dtype) -> Any:

@@ -34,6 +34,8 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
     small = precision in {"int8", "fp8"}
     if small and settings.low_memory:
         raise UserError(f"--precision {precision} and --low-memory do not go together: take one of them")
+    if settings.streaming_vae and settings.low_memory:
+        raise UserError("--streaming-vae keeps whole frames, --low-memory works in tiles: take one of them")
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
     check_folder(folder)
     check_weights(folder, precision, device, settings.low_memory)

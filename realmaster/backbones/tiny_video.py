@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from realmaster.backbones.video import Autoencoder
+from realmaster.backbones.video import Autoencoder, Features
 from realmaster.errors import UserError
 
 WIDTHS = (256, 128, 64, 64)
@@ -29,16 +29,16 @@ def _conv(inputs: int, outputs: int, stride: int = 1, bias: bool = True) -> nn.C
 
 
 class _Memory(nn.Module):
-    """A residual block that sees each frame (N, T, C, H, W) and the one before it; before the first are zeros."""
+    """A residual block that sees each frame (N, T, C, H, W) and the one before it: `last`, or zeros, for the first."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.conv = nn.Sequential(_conv(2 * width, width), nn.ReLU(), _conv(width, width), nn.ReLU(),
                                   _conv(width, width))
 
-    def forward(self, x: Tensor) -> Tensor:
-        before = F.pad(x, (0, 0, 0, 0, 0, 0, 1, 0))[:, :-1]
-        both = torch.cat([x, before], 2)
+    def forward(self, x: Tensor, last: Tensor | None) -> Tensor:
+        first = torch.zeros_like(x[:, :1]) if last is None else last
+        both = torch.cat([x, torch.cat([first, x[:, :-1]], 1)], 2)
         return torch.relu(_each(self.conv, both) + x)
 
 
@@ -97,11 +97,16 @@ class TAEHV(nn.Module):
         self.decoder = nn.ModuleList([*decoder, nn.ReLU(), _conv(WIDTHS[-1], pixels)])
 
     @staticmethod
-    def run(layers: nn.ModuleList, x: Tensor) -> Tensor:
-        """(N, T, C, H, W) through all layers."""
+    def run(layers: nn.ModuleList, x: Tensor, before: Features | None = None) -> tuple[Tensor, Features]:
+        """(N, T, C, H, W) through all layers, going on from `before`; with the last frame that each memory saw."""
+        past, features = iter(before or ()), []
         for layer in layers:
-            x = layer(x) if isinstance(layer, _Memory | _Pool | _Grow) else _each(layer, x)
-        return x
+            if isinstance(layer, _Memory):
+                features.append(x[:, -1:].clone())
+                x = layer(x, next(past, None))
+            else:
+                x = layer(x) if isinstance(layer, _Pool | _Grow) else _each(layer, x)
+        return x, features
 
 
 class TinyVideo(Autoencoder):
@@ -135,11 +140,16 @@ class TinyVideo(Autoencoder):
         missing = -video.shape[1] % self.grid[0]
         x = torch.cat([video, video[:, -1:].expand(-1, missing, -1, -1, -1)], 1)
         x = _each(lambda frames: F.pixel_unshuffle(frames, self.patch), (x + 1) / 2)
-        return TAEHV.run(self.vae.encoder, x.to(self._dtype)).float().transpose(1, 2)
+        return TAEHV.run(self.vae.encoder, x.to(self._dtype))[0].float().transpose(1, 2)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """See `Autoencoder.decode`."""
+        return self.decode_on(latents, None)[0]
 
     @torch.no_grad()
-    def decode(self, latents: Tensor) -> Tensor:
-        """See `Autoencoder.decode`. The first latent holds one frame: what comes before it is left out."""
-        x = TAEHV.run(self.vae.decoder, latents.transpose(1, 2).to(self._dtype))
-        frames = _each(lambda pixels: F.pixel_shuffle(pixels, self.patch), x)[:, self.grid[0] - 1:]
-        return frames.float().clamp(0, 1) * 2 - 1
+    def decode_on(self, latents: Tensor, before: Features | None) -> tuple[Tensor, Features]:
+        """See `DecodesOn.decode_on`. The first latent holds one frame: what comes before it is left out."""
+        x, features = TAEHV.run(self.vae.decoder, latents.transpose(1, 2).to(self._dtype), before)
+        frames = _each(lambda pixels: F.pixel_shuffle(pixels, self.patch), x)
+        frames = frames[:, self.grid[0] - 1:] if before is None else frames
+        return frames.float().clamp(0, 1) * 2 - 1, features

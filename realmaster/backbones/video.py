@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from copy import copy
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -40,8 +40,33 @@ class Autoencoder(ABC):
         return (length - 1) // t + 1, height // h, width // w
 
 
+Features = list[Any]
+"""What a causal autoencoder has to remember of the frames so far: tensors, one for each layer that looks back."""
+
+
+@runtime_checkable
+class EncodesOn(Protocol):
+    """An autoencoder whose encoder looks back only, so that a video can be encoded part by part."""
+
+    def encode_on(self, video: Tensor, before: Features | None) -> tuple[Tensor, Features]:
+        """The part of a video that follows what made `before`, and what to remember then; together the same as whole.
+
+        (B, T, 3, H, W) in [-1, 1], T on the grid for the first part (`before` is None), then whole latents' frames.
+        """
+        ...
+
+
+@runtime_checkable
+class DecodesOn(Protocol):
+    """The same of a decoder."""
+
+    def decode_on(self, latents: Tensor, before: Features | None) -> tuple[Tensor, Features]:
+        """Latents (B, C, L, h, w) that follow those that made `before` to frames, see `Autoencoder.decode`."""
+        ...
+
+
 class LatentVideo(Autoencoder):
-    """Wraps `AutoencoderKLWan`, `AutoencoderKLLTXVideo` or `AutoencoderKLLTX2Video`.
+    """Wraps `AutoencoderKLLTXVideo` or `AutoencoderKLLTX2Video`, and `AutoencoderKLWan` as `WanVideo`.
 
     Latents are normalised channel by channel with the statistics that come with the weights, as each family's own
     pipeline does it.
@@ -66,13 +91,12 @@ class LatentVideo(Autoencoder):
     @torch.no_grad()
     def encode(self, video: Tensor) -> Tensor:
         """See `Autoencoder.encode`: the posterior's mode."""
-        latents = self.vae.encode(video.transpose(1, 2).to(self.vae.dtype)).latent_dist.mode().float()
-        return (latents - self._wide(self.mean, latents)) / self._wide(self.std, latents)
+        return self._normal(self.vae.encode(video.transpose(1, 2).to(self.vae.dtype)).latent_dist.mode())
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """See `Autoencoder.decode`."""
-        z = (latents * self._wide(self.std, latents) + self._wide(self.mean, latents)).to(self.vae.dtype)
+        z = self._raw(latents)
         if not self.timed:
             return self._decoder.decode(z, return_dict=False)[0].float().transpose(1, 2)
         generator = torch.Generator().manual_seed(0)
@@ -85,6 +109,13 @@ class LatentVideo(Autoencoder):
         """See `Autoencoder.tile`."""
         self.vae.enable_tiling()
         self._decoder.enable_tiling()
+
+    def _normal(self, z: Tensor) -> Tensor:
+        z = z.float()
+        return (z - self._wide(self.mean, z)) / self._wide(self.std, z)
+
+    def _raw(self, latents: Tensor) -> Tensor:
+        return (latents * self._wide(self.std, latents) + self._wide(self.mean, latents)).to(self.vae.dtype)
 
     @staticmethod
     def _wide(statistic: Tensor, like: Tensor) -> Tensor:
