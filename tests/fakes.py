@@ -1,4 +1,4 @@
-"""The one fake: a renderer that tints. It stands behind the same contract suite as the real one."""
+"""The one fake, a renderer that tints, which stands behind the same contract suite as the real one; and a sink."""
 
 from __future__ import annotations
 
@@ -10,8 +10,27 @@ import numpy as np
 from bridge.codec import Pixels
 from bridge.protocol import ModelSpec, Window
 from bridge.server import Rendered
+from realmaster.session import Shown
+from realmaster.stats import Stats
 
 SPEC = ModelSpec(model="tint", width=64, height=48, length=13, overlap=5)
+
+
+class Keep:
+    """A sink that keeps all that is shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[Shown] = []
+
+    @property
+    def photos(self) -> list[Shown]:
+        return [shown for shown in self.shown if shown.photo is not None]
+
+    def show(self, shown: Shown, _stats: Stats) -> None:
+        self.shown.append(shown)
+
+    def close(self) -> None:
+        pass
 
 
 class TintBackend:

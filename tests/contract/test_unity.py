@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import shutil
 import subprocess
@@ -11,11 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from capture.engine import EngineSource
-from capture.errors import SourceEnded
 from capture.frame import CameraSource, Flags, Frame, Kind
-from capture.source import Pacing
 from engine_plugins.native.binding import RmBuffer, RmFrame, build
+from tests.puppet import play
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "engine_plugins" / "unity" / "com.realmaster.capture"
@@ -34,34 +31,11 @@ def program(tmp_path_factory) -> Path:
     return folder / "player.exe"
 
 
-def play(program: Path, ring: str, count: int, *, pipeline: str = "urp", delay: int = 2,
-         top: bool = False) -> tuple[list[Frame], int]:
+def shots(program: Path, ring: str, count: int, *, pipeline: str = "urp", delay: int = 2,
+          top: bool = False) -> tuple[list[Frame], int]:
     """Frames that the reader got, and how many the plugin skipped."""
     words = [ring, str(count), pipeline, str(delay), "top" if top else "bottom"]
-    player = subprocess.Popen(["mono", str(program), *words],
-                              cwd=program.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert player.stdin is not None and player.stdout is not None
-    frames: list[Frame] = []
-    source: EngineSource | None = None
-    try:
-        for number in range(count):
-            if number == delay + 4:  # the first frame is handed over unasked
-                source = EngineSource(ring, Pacing.GENLOCKED)
-            while source is not None and (frame := source.read(0.02)) is not None:
-                frames.append(frame)
-            player.stdin.write("\n")
-            player.stdin.flush()
-        assert source is not None
-        with contextlib.suppress(SourceEnded):
-            while (frame := source.read(0.02)) is not None:
-                frames.append(frame)
-        out = player.stdout.read()
-        assert player.wait(10) == 0
-    finally:
-        player.kill()
-        if source is not None:
-            source.close()
-    return frames, int(out)
+    return play(["mono", str(program), *words], ring, count, delay, program.parent)
 
 
 @needs_mono
@@ -79,7 +53,7 @@ def test_offsets_in_csharp_are_those_in_c(program):
 @pytest.mark.parametrize("top", [False, True])
 @pytest.mark.parametrize("pipeline", ["builtin", "urp"])
 def test_every_buffer_arrives_the_right_way_up(program, ring_name, pipeline, top):
-    frames, skipped = play(program, ring_name, 24, pipeline=pipeline, top=top)
+    frames, skipped = shots(program, ring_name, 24, pipeline=pipeline, top=top)
     assert len(frames) > 8 and skipped == 0
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     for frame in frames:
@@ -108,7 +82,7 @@ def test_every_buffer_arrives_the_right_way_up(program, ring_name, pipeline, top
 @needs_mono
 def test_slow_readbacks_skip_frames_and_count_them(program, ring_name):
     """Six frames until a readback is done, and four in flight."""
-    frames, skipped = play(program, ring_name, 40, delay=6)
+    frames, skipped = shots(program, ring_name, 40, delay=6)
     assert skipped > 5 and len(frames) > 5
     numbers = [f.frame_id for f in frames]
     assert numbers == sorted(numbers) and len(set(numbers)) == len(numbers)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from capture.engine import EngineSource
-from capture.errors import SourceEnded
 from capture.frame import FORMATS, Flags, Frame, Kind
-from capture.source import Pacing
+from tests.puppet import play
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "engine_plugins" / "unreal" / "RealMaster"
@@ -46,35 +43,14 @@ def program(tmp_path_factory) -> Path:
     return folder / "shots"
 
 
-def play(program: Path, ring: str, count: int, delay: int) -> tuple[list[Frame], int]:
+def shots(program: Path, ring: str, count: int, delay: int) -> tuple[list[Frame], int]:
     """Frames that the reader got, and how many the plugin skipped."""
-    game = subprocess.Popen([str(program), ring, str(count), str(delay)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            text=True)
-    assert game.stdin is not None and game.stdout is not None
-    frames: list[Frame] = []
-
-    def step() -> None:
-        assert game.stdin is not None
-        game.stdin.write("\n")
-        game.stdin.flush()
-
-    for _ in range(delay + 4):
-        step()
-    with closing(EngineSource(ring, Pacing.GENLOCKED)) as source, suppress(SourceEnded):
-        for _ in range(count - delay - 4):
-            while (frame := source.read(0.02)) is not None:
-                frames.append(frame)
-            step()
-        while (frame := source.read(0.5)) is not None:
-            frames.append(frame)
-    out = game.stdout.read()
-    assert game.wait(10) == 0
-    return frames, int(out)
+    return play([str(program), ring, str(count), str(delay)], ring, count, delay, program.parent)
 
 
 @needs_compiler
 def test_its_pool_of_readbacks_publishes_whole_frames_in_order(program, ring_name):
-    frames, skipped = play(program, ring_name, 24, delay=2)
+    frames, skipped = shots(program, ring_name, 24, delay=2)
     assert len(frames) > 8 and skipped == 0
     for frame in frames:
         n = frame.frame_id
@@ -97,7 +73,7 @@ def test_its_pool_of_readbacks_publishes_whole_frames_in_order(program, ring_nam
 
 @needs_compiler
 def test_slow_readbacks_skip_frames_and_count_them(program, ring_name):
-    frames, skipped = play(program, ring_name, 40, delay=6)
+    frames, skipped = shots(program, ring_name, 40, delay=6)
     assert skipped > 5 and len(frames) > 5
     assert [f.frame_id for f in frames] == sorted({f.frame_id for f in frames})
 

@@ -25,8 +25,8 @@ from engine_plugins.opengl import launch
 from realmaster.interface import scene_of
 from realmaster.link import LocalLink
 from realmaster.probe import examine
-from realmaster.session import Session, Shown
-from tests.fakes import TintBackend
+from realmaster.session import Session
+from tests.fakes import Keep, TintBackend
 from tests.foreign import FOREIGN, SIZE, captured, environment
 
 pytest.importorskip("panda3d", reason="needs the panda3d extra")
@@ -111,21 +111,13 @@ def test_scene_depth_and_camera_come_out_of_a_game_that_knows_nothing(name, tmp_
 @pytest.mark.parametrize("name", ["stranger", "minetest"])
 def test_its_interface_stays_bit_for_bit_on_top_of_the_photograph(name, tmp_path, xvfb, ring_name):
     """The game, its ring, windows, renderer, stitching: the whole way."""
-    keep: list[Shown] = []
-
-    class Keep:
-        def show(self, shown, stats):
-            keep.append(shown)
-
-        def close(self):
-            pass
-
+    keep = Keep()
     with (captured(FOREIGN[name], tmp_path, xvfb, ring_name, "--server", "none"),
           opened(ring_name, Pacing.GENLOCKED) as source):
         in_play(source, 10)
-        session = Session(source, LocalLink(TintBackend()), [Keep()], RenderSettings, pacing=Pacing.GENLOCKED)
-        session.run(lambda: sum(shown.photo is not None for shown in keep) > 20)
-    photos = [shown for shown in keep if shown.photo is not None and whole(shown.frame)]
+        session = Session(source, LocalLink(TintBackend()), [keep], RenderSettings, pacing=Pacing.GENLOCKED)
+        session.run(lambda: len(keep.photos) > 20)
+    photos = [shown for shown in keep.photos if whole(shown.frame)]
     assert len(photos) > 10
     for shown in photos:
         color, scene = (shown.frame.buffers[kind].data[..., :3] for kind in (Kind.COLOR, Kind.SCENE_COLOR))

@@ -17,9 +17,9 @@ from capture.source import Pacing
 from engine_plugins.vizdoom_game import UNITS_PER_METRE, metres, pose_view, projection
 from realmaster.config import Look
 from realmaster.link import LocalLink
-from realmaster.session import Session, Shown
+from realmaster.session import Session
 from realmaster.sources import used
-from tests.fakes import TintBackend
+from tests.fakes import Keep, TintBackend
 from tests.peers import play_locked
 
 pytestmark = pytest.mark.games
@@ -118,21 +118,12 @@ def test_the_interface_of_a_running_game_is_on_top_of_the_photograph_bit_for_bit
     pytest.importorskip("moderngl")
     game = subprocess.Popen([sys.executable, "-m", "engine_plugins.demo_game", "--ring", ring_name, "--framelocked",
                              "--fps", "0", "--frames", str(FRAMES), "--size", "320x180", "--interface"])
-    keep: list[Shown] = []
-
-    class Keep:
-        def show(self, shown, stats):
-            keep.append(shown)
-
-        def close(self):
-            pass
-
+    keep = Keep()
     source = EngineSource(ring_name, Pacing.FRAMELOCKED, patience=60, kinds=used(Look()))
-    Session(source, LocalLink(TintBackend()), [Keep()], RenderSettings, pacing=Pacing.FRAMELOCKED).run(lambda: False)
+    Session(source, LocalLink(TintBackend()), [keep], RenderSettings, pacing=Pacing.FRAMELOCKED).run(lambda: False)
     assert game.wait(20) == 0
-    photos = [shown for shown in keep if shown.photo is not None]
-    assert len(photos) == FRAMES
-    for shown in photos:
+    assert len(keep.photos) == FRAMES
+    for shown in keep.photos:
         color, scene = (shown.frame.buffers[kind].data[..., :3] for kind in (Kind.COLOR, Kind.SCENE_COLOR))
         drawn = (color != scene).any(-1)
         assert 0.02 < drawn.mean() < 0.2 and shown.photo.shape == color.shape

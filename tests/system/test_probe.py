@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -155,11 +156,16 @@ def test_what_is_missing_or_stands_still_is_a_note_and_no_fault(frames):
     assert [f.about for f in still.findings] == ["picture"] and not any(f.wrong for f in still.findings)
 
 
-def test_check_plugin_watches_a_running_game(frames, ring_name):
-    game = subprocess.Popen([sys.executable, "-m", "engine_plugins.demo_game", "--ring", ring_name, "--fps", "12"])
+def check_plugin(ring: str, seconds: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "realmaster", "check-plugin", ring, "--seconds", str(seconds)],
+                          capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("flags", [("--fps", "12"), ("--framelocked",)])
+def test_check_plugin_watches_a_running_game(ring_name, flags):
+    game = subprocess.Popen([sys.executable, "-m", "engine_plugins.demo_game", "--ring", ring_name, *flags])
     try:
-        done = subprocess.run([sys.executable, "-m", "realmaster", "check-plugin", ring_name, "--seconds", "3"],
-                              capture_output=True, text=True, check=False)
+        done = check_plugin(ring_name, 3)
     finally:
         game.terminate()
         game.wait(10)
@@ -167,54 +173,45 @@ def test_check_plugin_watches_a_running_game(frames, ring_name):
     assert "gain by motion vectors" in done.stdout and "camera" in done.stdout.splitlines()[0]
 
 
-def test_check_plugin_says_what_a_broken_game_gets_wrong(frames, ring_name):
-    """A game of our own, in a thread, that hands over motion of the wrong sign."""
-    broken = BROKEN["motion the other way"][0](frames)
-    writer, stop = RingWriter(ring_name, max(packed_size(f) for f in broken)), threading.Event()
+@contextmanager
+def played(frames: list[Frame], ring: str) -> Iterator[None]:
+    """A game of our own, in a thread, that gives these frames over and over, 20 a second."""
+    writer, stop = RingWriter(ring, max(packed_size(f) for f in frames)), threading.Event()
 
     def play() -> None:
         numbers = itertools.count()
         while not stop.wait(0.05):
             number, now = next(numbers), time.monotonic_ns()
-            writer.publish(dataclasses.replace(broken[number % COUNT], frame_id=number, t_capture_ns=now, dt=0.0))
+            writer.publish(dataclasses.replace(frames[number % COUNT], frame_id=number, t_capture_ns=now, dt=0.0))
 
-    thread = threading.Thread(target=play)
+    thread = threading.Thread(target=play, daemon=True)
     thread.start()
     try:
-        done = subprocess.run([sys.executable, "-m", "realmaster", "check-plugin", ring_name, "--seconds", "2"],
-                              capture_output=True, text=True, check=False)
+        yield
     finally:
         stop.set()
         thread.join()
         writer.close()
+
+
+def test_check_plugin_says_what_a_broken_game_gets_wrong(frames, ring_name):
+    with played(BROKEN["motion the other way"][0](frames), ring_name):
+        done = check_plugin(ring_name, 2)
     assert done.returncode == 1 and "WRONG: motion: motion vectors point the other way" in done.stdout, done.stdout
 
 
 def test_live_warns_of_a_broken_game_though_it_needs_colour_alone(frames, ring_name, tmp_path):
-    broken = BROKEN["motion the other way"][0](frames)
-    writer, stop = RingWriter(ring_name, max(packed_size(f) for f in broken)), threading.Event()
-
-    def play() -> None:
-        numbers = itertools.count()
-        while not stop.wait(0.04):
-            number, now = next(numbers), time.monotonic_ns()
-            writer.publish(dataclasses.replace(broken[number % COUNT], frame_id=number, t_capture_ns=now, dt=0.0))
-
-    thread = threading.Thread(target=play, daemon=True)
-    thread.start()
     log = tmp_path / "log.json"
-    live = subprocess.Popen([sys.executable, "-m", "realmaster", "live", "--game", "none", "--ring", ring_name,
-                             "--server", "none", "--port", "0", "--log-json", str(log), "--seconds", "60"])
-    try:
-        while "does not explain its picture" not in (log.read_text() if log.exists() else ""):
-            assert live.poll() is None, "it never said anything"
-            time.sleep(0.1)
-    finally:
-        live.terminate()
-        live.wait(20)
-        stop.set()
-        thread.join()
-        writer.close()
+    with played(BROKEN["motion the other way"][0](frames), ring_name):
+        live = subprocess.Popen([sys.executable, "-m", "realmaster", "live", "--game", "none", "--ring", ring_name,
+                                 "--server", "none", "--port", "0", "--log-json", str(log), "--seconds", "60"])
+        try:
+            while "does not explain its picture" not in (log.read_text() if log.exists() else ""):
+                assert live.poll() is None, "it never said anything"
+                time.sleep(0.1)
+        finally:
+            live.terminate()
+            live.wait(20)
 
 
 def test_a_session_is_told_after_some_looks_and_only_of_bad_guides(frames):
