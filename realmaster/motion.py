@@ -37,9 +37,9 @@ def estimate_motion(before: Frame, now: Frame) -> Estimate:
     camera it is optical flow alone, trusted where flow back from there returns.
     """
     old, new = picture(before), picture(now)
-    flow = _flow(new, old)
+    flow = optical_flow(new, old)
     if now.camera is None or Kind.DEPTH not in now.buffers:
-        back = _moved(_flow(old, new), flow)
+        back = moved(optical_flow(old, new), flow)
         trusted = np.linalg.norm(flow + back, axis=-1) < AGREE_PX
         return Estimate(flow, trusted, np.zeros_like(trusted))
     still = geometric_motion(inverse_depth(now), now.camera, now.metres_per_unit)
@@ -48,14 +48,14 @@ def estimate_motion(before: Frame, now: Frame) -> Estimate:
     return Estimate(np.where(stands[..., None], still, flow), agree, stands)
 
 
-def _flow(here: NDArray[np.uint8], there: NDArray[np.uint8]) -> NDArray[np.float32]:
+def optical_flow(here: NDArray[np.uint8], there: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Optical flow (H, W, 2) from one picture to another."""
     grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (here, there)]
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     return np.asarray(dis.calc(grey[0], grey[1], np.zeros((*grey[0].shape, 2), np.float32)), np.float32)
 
 
-def _moved(field: NDArray[np.float32], motion: NDArray[np.float32]) -> NDArray[np.float32]:
+def moved(field: NDArray[np.float32], motion: NDArray[np.float32]) -> NDArray[np.float32]:
     """`field` (H, W, 2) read where `motion` points to."""
     y, x = np.mgrid[0:motion.shape[0], 0:motion.shape[1]].astype(np.float32)
     return np.asarray(cv2.remap(field, x + motion[..., 0], y + motion[..., 1], cv2.INTER_LINEAR), np.float32)

@@ -58,9 +58,25 @@ def _openarena(renderer: str) -> Callable[[Path], list[str]]:
                       "+demo", "demo088-test1"]
 
 
+def _godot(driver: str) -> Callable[[Path], list[str]]:
+    """The example of the add-on for Godot 3, without the add-on."""
+    def command(folder: Path) -> list[str]:
+        example = Path(__file__).parents[1] / "engine_plugins" / "godot3" / "example"
+        (folder / "game").mkdir()
+        for name in ("main.gd", "main.tscn"):
+            shutil.copy(example / name, folder / "game")
+        (folder / "game" / "project.godot").write_text(
+            'config_version=4\n[application]\nrun/main_scene="res://main.tscn"\n'
+            f"[display]\nwindow/size/width={SIZE[0]}\nwindow/size/height={SIZE[1]}\n")
+        return ["godot3", "--path", str(folder / "game"), "--video-driver", driver, "--audio-driver", "Dummy"]
+    return command
+
+
 FOREIGN = {game.name: game for game in (
     Foreign("stranger", "", _stranger, 10),
     Foreign("minetest", "minetest", _minetest, 7),
+    Foreign("godot3-gles2", "godot3", _godot("GLES2"), 4),
+    Foreign("godot3-gles3", "godot3", _godot("GLES3"), 4),
     Foreign("openarena-opengl1", "openarena", _openarena("opengl1"), 8),
     Foreign("openarena-opengl2", "openarena", _openarena("opengl2"), 8),
     Foreign("etr", "extremetuxracer", lambda _: ["etr"], 3))}

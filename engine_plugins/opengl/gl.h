@@ -18,7 +18,9 @@ enum {
     GL_PIXEL_PACK_BUFFER = 0x88EB, GL_PIXEL_PACK_BUFFER_BINDING = 0x88ED, GL_STREAM_READ = 0x88E1,
     GL_READ_ONLY = 0x88B8, GL_FRAMEBUFFER = 0x8D40, GL_READ_FRAMEBUFFER = 0x8CA8, GL_DRAW_FRAMEBUFFER = 0x8CA9,
     GL_READ_FRAMEBUFFER_BINDING = 0x8CAA, GL_CONTEXT_PROFILE_MASK = 0x9126, GL_CORE_PROFILE = 1, GL_DEPTH = 0x1801,
-    GL_DEPTH_STENCIL = 0x84F9
+    GL_DEPTH_STENCIL = 0x84F9,
+    GL_UNIFORM_BUFFER = 0x8A11, GL_UNIFORM_BUFFER_BINDING = 0x8A28, GL_ACTIVE_UNIFORM_BLOCKS = 0x8A36,
+    GL_UNIFORM_BLOCK_BINDING = 0x8A3F
 };
 
 /* The game's own functions, never our wrappers; NULL where the context has none. */
@@ -37,6 +39,9 @@ typedef struct gl_functions {
     void (*BufferData)(GLenum, ptrdiff_t, const void *, GLenum);
     void *(*MapBuffer)(GLenum, GLenum);
     GLboolean (*UnmapBuffer)(GLenum);
+    void (*GetProgramiv)(GLuint, GLenum, GLint *);
+    void (*GetActiveUniformBlockiv)(GLuint, GLuint, GLenum, GLint *);
+    void (*GetIntegeri_v)(GLenum, GLuint, GLint *);
 } gl_functions;
 
 extern gl_functions gl;

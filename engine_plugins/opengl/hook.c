@@ -5,8 +5,8 @@
  * these are taken over.
  */
 #define _GNU_SOURCE
-#include "camera.h"
 #include "scene.h"
+#include "uniforms.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -128,6 +128,13 @@ EXPORT void glClearBufferfi(GLenum what, GLint at, GLfloat depth, GLint stencil)
     real_glClearBufferfi(what, at, depth, stencil);
 }
 
+#define OWN(name) *(void **)&gl.name = gl_find("gl" #name)
+static void find_all(void) {
+    OWN(GetError), OWN(GetString), OWN(GetIntegerv), OWN(GetFloatv), OWN(IsEnabled), OWN(ReadPixels), OWN(ReadBuffer);
+    OWN(PixelStorei), OWN(BindFramebuffer), OWN(GenBuffers), OWN(BindBuffer), OWN(BufferData), OWN(MapBuffer);
+    OWN(UnmapBuffer), OWN(GetProgramiv), OWN(GetActiveUniformBlockiv), OWN(GetIntegeri_v);
+}
+
 /* Programs are followed always, and so are their projections: many are set once and never again. */
 static int may_be_projection(const GLfloat *m) { return m[11] == 1 || m[11] == -1 || m[14] == 1 || m[14] == -1; }
 
@@ -136,29 +143,52 @@ static int follows(const GLfloat *m) { return watched() || (may_be_projection(m)
 static void (*real_glUseProgram)(GLuint);
 EXPORT void glUseProgram(GLuint program) {
     need(&real_glUseProgram, "glUseProgram");
-    if (draws()) camera_program(program);
+    if (draws()) uniforms_use(program);
     real_glUseProgram(program);
 }
 
 static void (*real_glUniformMatrix4fv)(GLint, GLsizei, GLboolean, const GLfloat *);
 EXPORT void glUniformMatrix4fv(GLint at, GLsizei count, GLboolean transpose, const GLfloat *values) {
     need(&real_glUniformMatrix4fv, "glUniformMatrix4fv");
-    if (follows(values)) camera_uniform(camera_current_program(), count, transpose, values);
+    if (count == 1 && follows(values)) uniforms_set(uniforms_program(), at, transpose, values);
     real_glUniformMatrix4fv(at, count, transpose, values);
 }
 
 static void (*real_glProgramUniformMatrix4fv)(GLuint, GLint, GLsizei, GLboolean, const GLfloat *);
 EXPORT void glProgramUniformMatrix4fv(GLuint program, GLint at, GLsizei count, GLboolean transpose, const GLfloat *values) {
     need(&real_glProgramUniformMatrix4fv, "glProgramUniformMatrix4fv");
-    if (follows(values)) camera_uniform(program, count, transpose, values);
+    if (count == 1 && follows(values)) uniforms_set(program, at, transpose, values);
     real_glProgramUniformMatrix4fv(program, at, count, transpose, values);
 }
 
-#define OWN(name) *(void **)&gl.name = gl_find("gl" #name)
-static void find_all(void) {
-    OWN(GetError), OWN(GetString), OWN(GetIntegerv), OWN(GetFloatv), OWN(IsEnabled), OWN(ReadPixels), OWN(ReadBuffer);
-    OWN(PixelStorei), OWN(BindFramebuffer), OWN(GenBuffers), OWN(BindBuffer), OWN(BufferData), OWN(MapBuffer);
-    OWN(UnmapBuffer);
+/* Shaders that were translated from HLSL have their matrices as four vectors. */
+static void (*real_glUniform4fv)(GLint, GLsizei, const GLfloat *);
+EXPORT void glUniform4fv(GLint at, GLsizei count, const GLfloat *values) {
+    need(&real_glUniform4fv, "glUniform4fv");
+    if (count == 4 && follows(values)) uniforms_set(uniforms_program(), at, 0, values);
+    real_glUniform4fv(at, count, values);
+}
+
+static void written(GLenum target, size_t offset, size_t bytes, const void *data) {
+    GLint buffer = 0;
+    if (target != GL_UNIFORM_BUFFER || data == NULL || !draws()) return;
+    if (gl.GetIntegerv == NULL) find_all();
+    gl.GetIntegerv(GL_UNIFORM_BUFFER_BINDING, &buffer);
+    uniforms_write((GLuint)buffer, offset, bytes, data);
+}
+
+static void (*real_glBufferData)(GLenum, ptrdiff_t, const void *, GLenum);
+EXPORT void glBufferData(GLenum target, ptrdiff_t bytes, const void *data, GLenum usage) {
+    need(&real_glBufferData, "glBufferData");
+    written(target, 0, (size_t)bytes, data);
+    real_glBufferData(target, bytes, data, usage);
+}
+
+static void (*real_glBufferSubData)(GLenum, ptrdiff_t, ptrdiff_t, const void *);
+EXPORT void glBufferSubData(GLenum target, ptrdiff_t offset, ptrdiff_t bytes, const void *data) {
+    need(&real_glBufferSubData, "glBufferSubData");
+    written(target, (size_t)offset, (size_t)bytes, data);
+    real_glBufferSubData(target, offset, bytes, data);
 }
 
 static void swap(const char *context_name, int width, int height) {
@@ -224,6 +254,7 @@ static const struct { const char *name; void *own; void **real; } WRAPPED[] = {
     ENTRY(glMultiDrawArraysIndirect), ENTRY(glMultiDrawElementsIndirect), ENTRY(glCallList), ENTRY(glCallLists),
     ENTRY(glBegin), ENTRY(glBlitFramebuffer), ENTRY(glBindFramebuffer), ENTRY(glClear), ENTRY(glClearBufferfv),
     ENTRY(glClearBufferfi), ENTRY(glUseProgram), ENTRY(glUniformMatrix4fv), ENTRY(glProgramUniformMatrix4fv),
+    ENTRY(glUniform4fv), ENTRY(glBufferData), ENTRY(glBufferSubData),
     ENTRY(glXSwapBuffers), ENTRY(eglSwapBuffers), ENTRY(glXGetProcAddress), ENTRY(glXGetProcAddressARB),
     ENTRY(eglGetProcAddress),
     /* older names of the same functions */
@@ -234,6 +265,7 @@ static const struct { const char *name; void *own; void **real; } WRAPPED[] = {
     {"glMultiDrawElementsEXT", (void *)glMultiDrawElements, (void **)&real_glMultiDrawElements},
     {"glUseProgramObjectARB", (void *)glUseProgram, (void **)&real_glUseProgram},
     {"glUniformMatrix4fvARB", (void *)glUniformMatrix4fv, (void **)&real_glUniformMatrix4fv},
+    {"glUniform4fvARB", (void *)glUniform4fv, (void **)&real_glUniform4fv},
 };
 
 /* Our function of this name, if there is one, for a game that has found `real`. */

@@ -16,7 +16,7 @@ import msgspec
 from capture.errors import CaptureError
 
 SOURCE = Path(__file__).parent
-FILES = (*(SOURCE / f"{name}.c" for name in ("hook", "scene", "camera", "grab")),
+FILES = (*(SOURCE / f"{name}.c" for name in ("hook", "scene", "camera", "uniforms", "matrix", "grab")),
          SOURCE.parent / "native" / "realmaster.c")
 FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden", "-shared", "-fPIC")
 REFUSED = frozenset({

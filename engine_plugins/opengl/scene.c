@@ -5,9 +5,10 @@
  * scene is looked for in this one, and its depth is read just before it is cleared, else at the end. If the segment is
  * not there this time, there is no depth: none is better than another's.
  *
- * The picture without interface is read at the first of these moments: the clear that ends the scene; the first flat
- * draw without depth test after most of the scene; or, where the scene has a framebuffer of its own, after the passes
- * that bring it to the screen.
+ * The interface is drawn over the picture on the stage: the screen or, in games that bring all of a frame to the screen
+ * at once, the framebuffer that it is brought from. The picture without interface is read off the stage at the first of
+ * these moments: the clear that ends the scene; the first flat draw without depth test after most of the scene; or,
+ * where the scene has a framebuffer of its own, after the passes that bring it to the stage.
  */
 #define _GNU_SOURCE
 #include "scene.h"
@@ -47,8 +48,9 @@ int scene_watched;
 static segment segments[SEGMENTS];
 static int segment_count;
 static GLuint drawing;             /* framebuffer */
-static struct { int known; segment scene; } target; /* the last frame's scene */
-static int has_depth, has_scene, screen_passes, passes_after_scene;
+static struct { int known; segment scene; GLuint stage; } target; /* of the last frame */
+static int has_depth, has_scene, screen_passes, passes_after_scene, draws_on_screen;
+static GLuint drawn_before_screen; /* the framebuffer that was drawn into before the screen was */
 static int width, height;
 static uint64_t number, first;     /* of the frame being drawn, and of the first in this ring */
 static shot shots[IN_FLIGHT];
@@ -112,7 +114,7 @@ static void grab_depth(void) {
 }
 
 static void grab_scene(void) {
-    if (!has_scene) has_scene = grab_begin(number, GRAB_SCENE, 0, width, height);
+    if (!has_scene) has_scene = grab_begin(number, GRAB_SCENE, target.stage, width, height);
 }
 
 void scene_bind(GLuint framebuffer) { drawing = framebuffer; }
@@ -122,7 +124,7 @@ void scene_before_depth_clear(void) {
     if (last == NULL || last->cleared) return;
     if (last == target_segment() && scene_drawn()) {
         grab_depth();
-        if (drawing == 0) grab_scene();
+        if (drawing == target.stage) grab_scene();
     }
     last->cleared = 1;
 }
@@ -131,8 +133,10 @@ void scene_before_draw(long vertices) {
     segment *s = current();
     if (s == NULL) return;
     int perspective = camera_draw((int)(s - segments), vertices);
-    if (target.known && drawing == 0 && !has_scene && scene_drawn()) {
-        if (target.scene.framebuffer != 0) {
+    if (drawing == 0) draws_on_screen++;
+    else if (draws_on_screen == 0) drawn_before_screen = drawing;
+    if (target.known && drawing == target.stage && !has_scene && scene_drawn()) {
+        if (target.scene.framebuffer != target.stage) {
             if (passes_after_scene++ == screen_passes) grab_scene();
         } else if (!perspective && !gl.IsEnabled(GL_DEPTH_TEST)) {
             grab_depth();
@@ -150,6 +154,9 @@ static void choose_target(void) {
             (best == NULL || segments[i].perspective >= best->perspective)) best = &segments[i];
     target.known = best != NULL;
     if (best != NULL) target.scene = *best;
+    const segment *stage = last_of(drawn_before_screen);
+    int at_once = draws_on_screen == 1 && stage != NULL && stage->width == width && stage->height == height;
+    target.stage = at_once ? drawn_before_screen : 0;
 }
 
 static float far_of(const camera *c) {
@@ -164,23 +171,37 @@ static void put_depth(const shot *s) {
     float *metres = depth ? malloc(wide * high * sizeof *metres) : NULL;
     if (metres == NULL) return;
     float p10 = s->now.projection[10], p14 = s->now.projection[14], far = fminf(far_of(&s->now), FARTHEST_M);
-    for (size_t i = 0; i < wide * high; i++)
-        metres[i] = fminf(p14 / (2 * depth[i] - 1 + p10) * metres_per_unit, far);
+    for (size_t i = 0; i < wide * high; i++) {
+        float below = 2 * depth[i] - 1 + p10; /* 0 at a far plane at infinity, and by rounding a little more */
+        metres[i] = below < 0 ? fminf(p14 / below * metres_per_unit, far) : far;
+    }
     rm_put(ring, RM_DEPTH, RM_LINEAR_Z, (uint32_t)wide, (uint32_t)high, metres + (high - 1) * wide, -4 * (int64_t)wide);
     free(metres);
 }
 
-static void put_picture(const shot *s, enum grab_kind kind, int as) {
-    const uint8_t *pixels = grab_look(s->number, kind);
+/* A picture that was read before the end is the scene if most of it came to the screen as it was: else something more
+ * was done to it, and all of the picture would be taken for interface.
+ */
+static int came_to_the_screen(const shot *s, const uint8_t *scene, const uint8_t *color) {
+    size_t pixels = (size_t)s->width * (size_t)s->height, same = 0, looked = 0;
+    if (scene == NULL || color == NULL) return 0;
+    for (size_t i = 0; i < pixels; i += 61, looked++) same += !memcmp(scene + 4 * i, color + 4 * i, 3);
+    return same * 2 > looked;
+}
+
+static void put_picture(const shot *s, const uint8_t *pixels, int as) {
     if (pixels != NULL)
         rm_put(ring, as, RM_RGBA8, (uint32_t)s->width, (uint32_t)s->height,
                pixels + (size_t)(s->height - 1) * (size_t)s->width * 4, -4 * (int64_t)s->width);
 }
 
 static void publish(shot *s) {
+    const uint8_t *color = grab_look(s->number, GRAB_COLOR);
+    const uint8_t *scene = s->has_scene ? grab_look(s->number, GRAB_SCENE) : NULL;
+    if (!came_to_the_screen(s, scene, color)) scene = NULL;
     rm_frame *frame = rm_begin(ring);
     frame->frame_id = s->number, frame->t_capture_ns = s->t_ns, frame->t_game = (double)s->t_ns * 1e-9, frame->dt = s->dt;
-    frame->flags = (s->reset ? RM_RESET : 0) | (s->has_scene ? 0 : RM_HUD_IN_COLOR);
+    frame->flags = (s->reset ? RM_RESET : 0) | (scene ? 0 : RM_HUD_IN_COLOR);
     frame->metres_per_unit = metres_per_unit;
     if (s->now.known) {
         const float *p = s->now.projection;
@@ -192,8 +213,8 @@ static void publish(shot *s) {
         frame->far_m = far_of(&s->now);
         frame->camera_source = RM_DERIVED_CAMERA;
     }
-    put_picture(s, GRAB_COLOR, RM_COLOR);
-    if (s->has_scene) put_picture(s, GRAB_SCENE, RM_SCENE_COLOR);
+    put_picture(s, color, RM_COLOR);
+    put_picture(s, scene, RM_SCENE_COLOR);
     if (s->has_depth && s->now.known) put_depth(s);
     rm_publish(ring);
 }
@@ -268,7 +289,7 @@ static void finish(void) {
     shot *mine = &shots[number % IN_FLIGHT];
     if (s != NULL && scene_drawn()) {
         if (s == last_of(s->framebuffer) && !s->cleared) grab_depth(); /* it is still there */
-        if (s->framebuffer != 0 && passes_after_scene > 0) grab_scene();
+        if (s->framebuffer != target.stage && passes_after_scene > 0) grab_scene();
     }
     uint64_t now = now_ns();
     camera found = s != NULL ? camera_of((int)(s - segments)) : (camera){0};
@@ -293,7 +314,8 @@ void scene_swap(void *context, int now_width, int now_height) {
         finish();
     if (failed) return;
     number++;
-    segment_count = has_depth = has_scene = passes_after_scene = 0;
+    segment_count = has_depth = has_scene = passes_after_scene = draws_on_screen = 0;
+    drawn_before_screen = 0;
     camera_frame();
     scene_watched = rm_wanted(ring);
     if (!scene_watched && was_watched) forget();

@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.frame import Flags, Frame
+from capture.frame import Frame
 from realmaster.buffers import picture
+from realmaster.probe.spread import follows
 from realmaster.warp import psnr, warp
 
 PAIRS = 10
@@ -65,8 +66,7 @@ class Pair:
 
 def moving_pairs(frames: Sequence[Frame]) -> list[Pair]:
     """Up to `PAIRS` consecutive frames between which the picture moves, and nothing was cut or lost."""
-    found = [Pair(a, b, psnr(picture(a), picture(b))) for a, b in itertools.pairwise(frames)
-             if not b.flags & Flags.RESET and not b.dropped and a.size == b.size]
+    found = [Pair(a, b, psnr(picture(a), picture(b))) for a, b in itertools.pairwise(frames) if follows(a, b)]
     moving = [pair for pair in found if pair.still_db < STILL_DB]
     return moving[::max(1, len(moving) // PAIRS)][:PAIRS]
 

@@ -10,6 +10,7 @@ import numpy as np
 from capture.frame import Flags, Frame, Kind
 from realmaster.buffers import inverse_depth, motion, picture
 from realmaster.probe.pairs import STILL_DB, Pair
+from realmaster.probe.spread import LEAST_PX, mean_flow
 from realmaster.warp import geometric_motion, psnr
 
 PERIOD = 3.0
@@ -58,7 +59,7 @@ def _gain(before: Frame, now: Frame) -> float | None:
     if Kind.MOTION not in now.buffers and (now.camera is None or Kind.DEPTH not in now.buffers):
         return None
     still = psnr(picture(before), picture(now))
-    if still > STILL_DB:
+    if still > STILL_DB or mean_flow(before, now) < LEAST_PX:
         return None
     camera = now.camera
     if Kind.MOTION in now.buffers or camera is None:

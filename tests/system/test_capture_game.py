@@ -87,7 +87,7 @@ def drive(display: str, *words: str) -> None:
     subprocess.run(["xdotool", *words], env={**os.environ, "DISPLAY": display}, check=True, stdout=subprocess.DEVNULL)
 
 
-@pytest.mark.parametrize("name", ["stranger", "minetest",
+@pytest.mark.parametrize("name", ["stranger", "minetest", "godot3-gles2", "godot3-gles3",
                                   *(pytest.param(name, marks=pytest.mark.slow) for name in
                                     ("openarena-opengl1", "openarena-opengl2", "etr"))])
 def test_scene_depth_and_camera_come_out_of_a_game_that_knows_nothing(name, tmp_path, xvfb, ring_name):
@@ -108,7 +108,7 @@ def test_scene_depth_and_camera_come_out_of_a_game_that_knows_nothing(name, tmp_
     assert all(f.flags & Flags.HUD_IN_COLOR == 0 for f in frames)
 
 
-@pytest.mark.parametrize("name", ["stranger", "minetest"])
+@pytest.mark.parametrize("name", ["stranger", "minetest", "godot3-gles2", "godot3-gles3"])
 def test_its_interface_stays_bit_for_bit_on_top_of_the_photograph(name, tmp_path, xvfb, ring_name):
     """The game, its ring, windows, renderer, stitching: the whole way."""
     keep = Keep()
