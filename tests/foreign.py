@@ -7,14 +7,21 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from capture.engine import EngineSource
+from capture.frame import Frame, Kind
+from capture.source import Pacing
+
 SIZE = 640, 360
+DEADLINE = 90.0
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,8 @@ class Foreign:
     command: Callable[[Path], list[str]]
     gain_db: float
     """By how many decibels warping must help, at least, where its world stands still."""
+    keys: tuple[str, ...] = ()
+    """What to press, one after the other, to come through its menus."""
 
 
 def _stranger(_: Path) -> list[str]:
@@ -44,7 +53,7 @@ def _minetest(folder: Path) -> list[str]:
     settings = {"screen_w": SIZE[0], "screen_h": SIZE[1], "fullscreen": "false", "enable_sound": "false",
                 "fps_max": 200, "fps_max_unfocused": 200, "mg_name": "v7", "fixed_map_seed": 42, "time_speed": 0,
                 "world_start_time": 12000, "viewing_range": 60, "mip_map": "true",
-                "trilinear_filter": "true", "leaves_style": "opaque"}
+                "trilinear_filter": "true", "leaves_style": "opaque", "enable_clouds": "false"}
     (folder / "minetest.conf").write_text("".join(f"{k} = {v}\n" for k, v in settings.items()))
     return ["minetest", "--config", str(folder / "minetest.conf"), "--world", str(folder / "world"), "--go",
             "--name", "player"]
@@ -74,12 +83,12 @@ def _godot(driver: str) -> Callable[[Path], list[str]]:
 
 FOREIGN = {game.name: game for game in (
     Foreign("stranger", "", _stranger, 10),
-    Foreign("minetest", "minetest", _minetest, 7),
+    Foreign("minetest", "minetest", _minetest, 6.5),
     Foreign("godot3-gles2", "godot3", _godot("GLES2"), 4),
     Foreign("godot3-gles3", "godot3", _godot("GLES3"), 4),
     Foreign("openarena-opengl1", "openarena", _openarena("opengl1"), 8),
     Foreign("openarena-opengl2", "openarena", _openarena("opengl2"), 8),
-    Foreign("etr", "extremetuxracer", lambda _: ["etr"], 3))}
+    Foreign("etr", "extremetuxracer", lambda _: ["etr"], 3, ("Return",) * 6))}
 
 
 def environment(folder: Path, display: str) -> dict[str, str]:
@@ -107,3 +116,53 @@ def captured(game: Foreign, folder: Path, display: str, ring: str, *flags: str) 
         process.send_signal(signal.SIGCONT)  # a test may have stopped it
         process.terminate()
         process.communicate(timeout=30)
+
+
+@contextmanager
+def opened(ring: str, pacing: Pacing = Pacing.FREERUN, patience: float | None = DEADLINE) -> Iterator[EngineSource]:
+    """The ring's source, closed whatever happens."""
+    with closing(EngineSource(ring, pacing, patience)) as source:
+        yield source
+
+
+def read_until(source: EngineSource, enough: Callable[[list[Frame]], bool]) -> list[Frame]:
+    """Frames until there are enough; fails after `DEADLINE` seconds."""
+    frames: list[Frame] = []
+    until = time.monotonic() + DEADLINE
+    while not enough(frames):
+        assert time.monotonic() < until, f"{len(frames)} frames: {source.trouble}"
+        if (frame := source.read(0.5)) is not None:
+            frames.append(frame)
+    return frames
+
+
+def whole(frame: Frame) -> bool:
+    """Whether the scene is known, and something is in it."""
+    if frame.camera is None or not {Kind.DEPTH, Kind.SCENE_COLOR} <= frame.buffers.keys():
+        return False
+    depth = frame.buffers[Kind.DEPTH].data
+    return float(np.median(depth)) < 0.5 * float(depth.max())
+
+
+def in_play(source: EngineSource, count: int = 60) -> list[Frame]:
+    """The last `count` frames in a row in which all of the scene is there: menus and loading are over."""
+    def enough(frames: list[Frame]) -> bool:
+        return len(frames) >= count and all(whole(f) for f in frames[-count:])
+
+    return read_until(source, enough)[-count:]
+
+
+def after_menus(source: EngineSource, game: Foreign, display: str) -> list[Frame]:
+    """Comes through the game's menus, then as `in_play`."""
+    read_until(source, lambda frames: len(frames) > 60)
+    for key in game.keys:
+        drive(display, "search", "--onlyvisible", "--name", ".", "windowfocus", "key", key)
+        read_until(source, lambda frames: len(frames) > 40)
+    return in_play(source)
+
+
+def drive(display: str, *words: str) -> None:
+    """Keys and windows by xdotool."""
+    if shutil.which("xdotool") is None:
+        pytest.skip("needs xdotool: apt-get install xdotool")
+    subprocess.run(["xdotool", *words], env={**os.environ, "DISPLAY": display}, check=True, stdout=subprocess.DEVNULL)

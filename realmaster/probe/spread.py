@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
 from capture.frame import Buffer, Encoding, Flags, Frame, Kind
@@ -15,12 +16,18 @@ from realmaster.motion import moved, optical_flow
 LEAST_PX = 1.0
 """Motion of less than that is worth less than what warping blurs."""
 MOST_STEPS = 12
+"""Frames that are taken for one, at most."""
 LOOKS = 4
+"""Pairs of neighbours whose motion decides, at most."""
+SMALL = 320
 
 
 def mean_flow(before: Frame, now: Frame) -> float:
-    """How far the picture moves, in pixels."""
-    return float(np.linalg.norm(optical_flow(picture(now), picture(before)), axis=-1).mean())
+    """How far the picture moves, in its pixels; looked at small, which takes a few milliseconds."""
+    scale = min(1.0, SMALL / now.size[0])
+    old, new = (np.asarray(cv2.resize(picture(frame), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+                for frame in (before, now))
+    return float(np.linalg.norm(optical_flow(new, old), axis=-1).mean()) / scale
 
 
 def follows(before: Frame, now: Frame) -> bool:

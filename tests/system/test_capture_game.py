@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bridge.protocol import RenderSettings
-from capture.engine import EngineSource
 from capture.errors import CaptureError, SourceEnded
-from capture.frame import Flags, Frame, Kind
+from capture.frame import Flags, Kind
 from capture.ring import ring_path
 from capture.source import Pacing
 from engine_plugins.opengl import launch
@@ -27,44 +24,21 @@ from realmaster.link import LocalLink
 from realmaster.probe import examine
 from realmaster.session import Session
 from tests.fakes import Keep, TintBackend
-from tests.foreign import FOREIGN, SIZE, captured, environment
+from tests.foreign import (
+    DEADLINE,
+    FOREIGN,
+    SIZE,
+    after_menus,
+    captured,
+    drive,
+    environment,
+    in_play,
+    opened,
+    read_until,
+    whole,
+)
 
 pytest.importorskip("panda3d", reason="needs the panda3d extra")
-DEADLINE = 90.0
-
-
-@contextmanager
-def opened(ring: str, pacing: Pacing = Pacing.FREERUN, patience: float | None = DEADLINE) -> Iterator[EngineSource]:
-    """The ring's source, closed whatever happens."""
-    with closing(EngineSource(ring, pacing, patience)) as source:
-        yield source
-
-
-def read_until(source: EngineSource, enough: Callable[[list[Frame]], bool]) -> list[Frame]:
-    """Frames until there are enough; fails after `DEADLINE` seconds."""
-    frames: list[Frame] = []
-    until = time.monotonic() + DEADLINE
-    while not enough(frames):
-        assert time.monotonic() < until, f"{len(frames)} frames: {source.trouble}"
-        if (frame := source.read(0.5)) is not None:
-            frames.append(frame)
-    return frames
-
-
-def whole(frame: Frame) -> bool:
-    """Whether the scene is known, and something is in it."""
-    if frame.camera is None or not {Kind.DEPTH, Kind.SCENE_COLOR} <= frame.buffers.keys():
-        return False
-    depth = frame.buffers[Kind.DEPTH].data
-    return float(np.median(depth)) < 0.5 * float(depth.max())
-
-
-def in_play(source: EngineSource, count: int = 60) -> list[Frame]:
-    """The last `count` frames in a row in which all of the scene is there: menus and loading are over."""
-    def enough(frames: list[Frame]) -> bool:
-        return len(frames) >= count and all(whole(f) for f in frames[-count:])
-
-    return read_until(source, enough)[-count:]
 
 
 @pytest.fixture
@@ -80,25 +54,13 @@ def running(request, tmp_path: Path, xvfb: str, ring_name: str) -> Iterator[str]
         yield {"stranger": "Panda", "minetest": "Minetest"}[request.param]
 
 
-def drive(display: str, *words: str) -> None:
-    """Keys and windows by xdotool."""
-    if shutil.which("xdotool") is None:
-        pytest.skip("needs xdotool: apt-get install xdotool")
-    subprocess.run(["xdotool", *words], env={**os.environ, "DISPLAY": display}, check=True, stdout=subprocess.DEVNULL)
-
-
 @pytest.mark.parametrize("name", ["stranger", "minetest", "godot3-gles2", "godot3-gles3",
                                   *(pytest.param(name, marks=pytest.mark.slow) for name in
                                     ("openarena-opengl1", "openarena-opengl2", "etr"))])
 def test_scene_depth_and_camera_come_out_of_a_game_that_knows_nothing(name, tmp_path, xvfb, ring_name):
     game = FOREIGN[name]
     with captured(game, tmp_path, xvfb, ring_name, "--server", "none"), opened(ring_name, Pacing.GENLOCKED) as source:
-        if name == "etr":
-            read_until(source, lambda frames: len(frames) > 60)  # its menus
-            for _ in range(6):
-                drive(xvfb, "search", "--onlyvisible", "--name", "Tux", "windowfocus", "key", "Return")
-                read_until(source, lambda frames: len(frames) > 40)
-        frames = in_play(source)
+        frames = in_play(source, 120) if not game.keys else after_menus(source, game, xvfb)
     seen = examine(frames)
     assert not [finding.text for finding in seen.findings if finding.wrong]
     assert seen.figures["gain where the world stands still, dB"] > game.gain_db, seen.figures

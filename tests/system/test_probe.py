@@ -17,6 +17,7 @@ import pytest
 from capture.frame import Buffer, Encoding, Frame, Kind, packed_size
 from capture.ring import RingWriter
 from realmaster.probe import examine
+from realmaster.probe.spread import spread
 from realmaster.probe.watch import GuideWatch
 
 pytest.importorskip("moderngl", reason="needs the games extra")
@@ -225,3 +226,19 @@ def test_a_session_is_told_after_some_looks_and_only_of_bad_guides(frames):
     assert not any(broken[:4]) and "does not explain its picture" in broken[-1]
     no_vectors = without(Kind.MOTION)(frames)
     assert not any(verdicts(no_vectors)) and verdicts(BROKEN["transposed matrices"][0](no_vectors))[-1]
+
+
+@pytest.mark.parametrize("speed", [1, 8])
+def test_a_fast_game_is_judged_by_frames_further_apart(speed):
+    """Two hundred frames a second move so little from one to the next that warping blurs more than it gains."""
+    game = Rasteriser(WORLDS["street"](5), WIDTH, HEIGHT)
+    times = [7 + i / (FPS * speed) for i in range(COUNT * 2)]
+    made = [to_frame(game.render(t, 1 / FPS / speed), i, t, 1 / FPS / speed, cut=i == 0) for i, t in enumerate(times)]
+    fast = [dataclasses.replace(f, t_capture_ns=round(t * 1e9)) for f, t in zip(made, times, strict=True)]
+    taken = spread(fast)
+    assert len(taken) == len(fast) if speed == 1 else len(taken) < len(fast) / 2
+    seen = examine(fast)
+    assert not seen.findings, seen
+    assert min(seen.figures["gain by motion vectors, dB"], seen.figures["gain by depth and camera, dB"]) > 3
+    broken = [finding.text for finding in examine(BROKEN["motion the other way"][0](fast)).findings if finding.wrong]
+    assert any("point the other way" in text for text in broken)
