@@ -43,8 +43,9 @@ class Streamed:
 
     def __init__(self, graphs: BackboneGraphs, overlap: int) -> None:
         if not isinstance(graphs.backbone.video, DecodesOn):
-            raise UserError(f"--streaming-vae: the decoder of {graphs.backbone.folder.name} looks at frames to come: "
-                            "it cannot go on from window to window: leave it out, or use a --tiny-vae, which can")
+            name = graphs.backbone.folder.name
+            raise UserError(f"--streaming-vae: {name}'s decoder looks at frames to come, so it cannot go on from "
+                            "window to window: leave it out, or use a --tiny-vae, which can")
         self._graphs, self._overlap = graphs, overlap
         self._shared = (overlap - 1) // graphs.temporal  # latents; the first frame of a window has one of its own
 
