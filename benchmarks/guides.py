@@ -19,7 +19,7 @@ from benchmarks.common import machine
 from capture.frame import Frame
 from capture.source import Pacing
 from realmaster.probe import examine
-from tests.foreign import FOREIGN, Foreign, after_menus, captured, in_play, opened, read_until
+from tests.foreign import FOREIGN, Foreign, captured, opened, played, read_until
 
 OWN = {"demo game": "engine_plugins.demo_game", "ViZDoom": "engine_plugins.vizdoom_game",
        "Panda3D plugin": "engine_plugins.panda3d_game"}
@@ -43,7 +43,7 @@ def foreign(game: Foreign, ring: str) -> list[Frame]:
     """Frames of a game that knows nothing of us, once it is in play."""
     with (tempfile.TemporaryDirectory() as folder, display() as screen,
           captured(game, Path(folder), screen, ring, "--server", "none"), opened(ring, Pacing.GENLOCKED) as source):
-        return after_menus(source, game, screen) if game.keys else in_play(source, 240)
+        return played(source, game, screen, 240)
 
 
 def line(name: str, frames: Sequence[Frame]) -> None:

@@ -152,13 +152,12 @@ def in_play(source: EngineSource, count: int = 60) -> list[Frame]:
     return read_until(source, enough)[-count:]
 
 
-def after_menus(source: EngineSource, game: Foreign, display: str) -> list[Frame]:
+def played(source: EngineSource, game: Foreign, display: str, count: int) -> list[Frame]:
     """Comes through the game's menus, then as `in_play`."""
-    read_until(source, lambda frames: len(frames) > 60)
     for key in game.keys:
-        drive(display, "search", "--onlyvisible", "--name", ".", "windowfocus", "key", key)
         read_until(source, lambda frames: len(frames) > 40)
-    return in_play(source)
+        drive(display, "search", "--onlyvisible", "--name", ".", "windowfocus", "key", key)
+    return in_play(source, count)
 
 
 def drive(display: str, *words: str) -> None:
