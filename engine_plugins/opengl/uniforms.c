@@ -26,11 +26,12 @@ typedef struct matrices {
 static matrices programs[PROGRAMS], buffers[BUFFERS];
 static GLuint current;
 static unsigned long writes;
+static int in_buffers; /* whether any matrix came in a buffer: contexts without them must not be asked about them */
 
 void uniforms_reset(void) {
     memset(programs, 0, sizeof programs);
     memset(buffers, 0, sizeof buffers);
-    current = 0;
+    current = 0, in_buffers = 0;
 }
 
 void uniforms_use(GLuint program) { current = program; }
@@ -89,6 +90,7 @@ void uniforms_write(GLuint buffer, size_t offset, size_t bytes, const void *data
         kind what = look(m, &found);
         if (what == NOTHING || what == OTHER || (what == PRODUCT && (offset + i) % 64 != 0)) continue;
         keep(in, (int)(offset + i), m);
+        in_buffers = 1;
         i += 48;
     }
 }
@@ -131,7 +133,7 @@ static int cameras(const matrices *in, candidate *out) {
 
 /* The buffer that the program reads, and a projection is in. */
 static const matrices *block_of(matrices *program) {
-    if (!gl.GetProgramiv || !gl.GetActiveUniformBlockiv || !gl.GetIntegeri_v) return NULL;
+    if (!in_buffers || !gl.GetProgramiv || !gl.GetActiveUniformBlockiv || !gl.GetIntegeri_v) return NULL;
     if (program->bindings < 0) {
         gl.GetProgramiv(program->owner, GL_ACTIVE_UNIFORM_BLOCKS, &program->bindings);
         if (program->bindings > BLOCKS) program->bindings = BLOCKS;
