@@ -41,12 +41,6 @@ from tests.foreign import (
 pytest.importorskip("panda3d", reason="needs the panda3d extra")
 
 
-@pytest.fixture
-def stranger(tmp_path: Path, xvfb: str, ring_name: str) -> Iterator[subprocess.Popen[str]]:
-    with captured(FOREIGN["stranger"], tmp_path, xvfb, ring_name, "--server", "none") as process:
-        yield process
-
-
 @pytest.fixture(params=["stranger", "minetest"])
 def running(request, tmp_path: Path, xvfb: str, ring_name: str) -> Iterator[str]:
     """A game that has been started; the title of its window."""
@@ -131,32 +125,39 @@ def test_the_end_of_a_game_is_the_end_of_its_session(tmp_path, xvfb, ring_name):
     assert not ring_path(ring_name).exists()
 
 
+def kill_game(session: subprocess.Popen[str]) -> None:
+    subprocess.run(["pkill", "-KILL", "-P", str(session.pid), "-f", "stranger_game|minetest"], check=True)
+
+
 @pytest.mark.parametrize("name", ["stranger", "minetest"])
 def test_a_killed_game_is_told(name, tmp_path, xvfb, ring_name):
     with (captured(FOREIGN[name], tmp_path, xvfb, ring_name, "--server", "none") as process,
           opened(ring_name, patience=None) as source):
         in_play(source, 5)
-        subprocess.run(["pkill", "-KILL", "-P", str(process.pid), "-f", "stranger_game|minetest"], check=True)
+        kill_game(process)
         out, _ = process.communicate(timeout=DEADLINE)
     assert "stopped (status -9)" in out and not ring_path(ring_name).exists()
 
 
-def test_a_stale_ring_is_replaced(tmp_path, xvfb, ring_name):
+@pytest.mark.parametrize("name", ["stranger", "minetest"])
+def test_a_stale_ring_is_replaced(name, tmp_path, xvfb, ring_name):
     """As a game and a session that were both killed leave it."""
     (tmp_path / "one").mkdir()
-    with captured(FOREIGN["stranger"], tmp_path / "one", xvfb, ring_name, "--server", "none") as process:
+    with captured(FOREIGN[name], tmp_path / "one", xvfb, ring_name, "--server", "none") as process:
         with opened(ring_name, patience=None) as source:
             first = in_play(source, 5)[-1]
+        process.send_signal(signal.SIGSTOP)  # or it would clean up after the game
+        kill_game(process)
         process.kill()
         process.wait()
     assert ring_path(ring_name).exists()
-    with (captured(FOREIGN["stranger"], tmp_path, xvfb, ring_name, "--server", "none"),
+    with (captured(FOREIGN[name], tmp_path, xvfb, ring_name, "--server", "none"),
           opened(ring_name, patience=None) as source):
         read_until(source, lambda frames: bool(frames) and whole(frames[-1]) and
                    frames[-1].session_id != first.session_id)
 
 
-def test_a_killed_reader_does_not_touch_the_game(stranger, ring_name):
+def test_a_killed_reader_does_not_touch_the_game(running, ring_name):
     watcher = subprocess.Popen([sys.executable, "-m", "realmaster", "check-plugin", ring_name, "--seconds", "60"])
     with opened(ring_name) as source:
         before = in_play(source, 5)[-1]
@@ -166,7 +167,7 @@ def test_a_killed_reader_does_not_touch_the_game(stranger, ring_name):
         assert after.frame_id > before.frame_id and after.session_id == before.session_id
 
 
-def test_the_same_ring_is_not_used_twice(stranger, ring_name, tmp_path, xvfb):
+def test_the_same_ring_is_not_used_twice(running, ring_name, tmp_path, xvfb):
     with opened(ring_name) as source:
         done = subprocess.run([sys.executable, "-m", "realmaster", "capture-game", "--server", "none", "--port", "0",
                                "--ring", ring_name, "--", *FOREIGN["stranger"].command(tmp_path)], capture_output=True,
