@@ -83,7 +83,7 @@ def _godot(driver: str) -> Callable[[Path], list[str]]:
 
 FOREIGN = {game.name: game for game in (
     Foreign("stranger", "", _stranger, 10),
-    Foreign("minetest", "minetest", _minetest, 6.5),
+    Foreign("minetest", "minetest", _minetest, 6),
     Foreign("godot3-gles2", "godot3", _godot("GLES2"), 4),
     Foreign("godot3-gles3", "godot3", _godot("GLES3"), 4),
     Foreign("openarena-opengl1", "openarena", _openarena("opengl1"), 8),

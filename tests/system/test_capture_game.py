@@ -54,7 +54,7 @@ def running(request, tmp_path: Path, xvfb: str, ring_name: str) -> Iterator[str]
 def test_scene_depth_and_camera_come_out_of_a_game_that_knows_nothing(name, tmp_path, xvfb, ring_name):
     game = FOREIGN[name]
     with captured(game, tmp_path, xvfb, ring_name, "--server", "none"), opened(ring_name, Pacing.GENLOCKED) as source:
-        frames = played(source, game, xvfb, 120)
+        frames = played(source, game, xvfb, 240)
     seen = examine(frames)
     assert not [finding.text for finding in seen.findings if finding.wrong]
     assert seen.figures["gain where the world stands still, dB"] > game.gain_db, seen.figures
