@@ -51,9 +51,9 @@ def _minetest(folder: Path) -> list[str]:
         "gameid = minetest", "backend = sqlite3", "player_backend = sqlite3", "auth_backend = sqlite3",
         "mod_storage_backend = sqlite3")))
     settings = {"screen_w": SIZE[0], "screen_h": SIZE[1], "fullscreen": "false", "enable_sound": "false",
-                "fps_max": 200, "fps_max_unfocused": 200, "mg_name": "v7", "fixed_map_seed": 42, "time_speed": 0,
-                "world_start_time": 12000, "viewing_range": 60, "mip_map": "true",
-                "trilinear_filter": "true", "leaves_style": "opaque", "enable_clouds": "false"}
+                "fps_max": 200, "fps_max_unfocused": 200, "mg_name": "v7", "fixed_map_seed": 42,
+                "static_spawnpoint": "-256,4,-128", "time_speed": 0, "world_start_time": 12000, "viewing_range": 60,
+                "mip_map": "true", "trilinear_filter": "true", "leaves_style": "opaque", "enable_clouds": "false"}
     (folder / "minetest.conf").write_text("".join(f"{k} = {v}\n" for k, v in settings.items()))
     return ["minetest", "--config", str(folder / "minetest.conf"), "--world", str(folder / "world"), "--go",
             "--name", "player"]
@@ -83,7 +83,7 @@ def _godot(driver: str) -> Callable[[Path], list[str]]:
 
 FOREIGN = {game.name: game for game in (
     Foreign("stranger", "", _stranger, 10),
-    Foreign("minetest", "minetest", _minetest, 6),
+    Foreign("minetest", "minetest", _minetest, 7),
     Foreign("godot3-gles2", "godot3", _godot("GLES2"), 4),
     Foreign("godot3-gles3", "godot3", _godot("GLES3"), 4),
     Foreign("openarena-opengl1", "openarena", _openarena("opengl1"), 8),

@@ -1,5 +1,5 @@
 -- Flies the player along a circle, always at the same speed, looking ahead and down.
-local RADIUS, PERIOD, HEIGHT = 8, 30, 4
+local RADIUS, PERIOD, HEIGHT = 8, 12, 4
 minetest.register_entity("flight:seat", {initial_properties = {visual = "sprite", textures = {"blank.png"}, physical = false, static_save = false}})
 local seat, centre, t = nil, nil, 0
 minetest.register_globalstep(function(dt)
