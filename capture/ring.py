@@ -54,6 +54,12 @@ def ring_path(name: str) -> Path:
     return (shared if shared.is_dir() else Path(tempfile.gettempdir())) / f"realmaster-{name}.ring"
 
 
+def remove_ring(name: str) -> None:
+    """Removes what a game's ring leaves on the disk, also that of a game that could not do it itself."""
+    for suffix in ("", ".head", ".done"):
+        Path(f"{ring_path(name)}{suffix}").unlink(missing_ok=True)
+
+
 def _map(fd: int, size: int) -> mmap.mmap:
     """Maps the ring with its pages already there: the first round of frames is as fast as the next."""
     if hasattr(mmap, "MAP_POPULATE"):
@@ -167,8 +173,7 @@ class RingWriter:
         self.control["closed"] = 1
         self.notify.send(b"")
         self.context.destroy(linger=50)
-        for suffix in ("", ".head", ".done"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        remove_ring(self.name)
 
 
 def in_use(name: str) -> bool:

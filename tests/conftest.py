@@ -15,6 +15,7 @@ import pytest
 
 from bridge.server import Backend, BridgeServer
 from capture.frame import Frame, color_frame
+from capture.ring import remove_ring
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's two spinning threads starve everything else on two cores
 
@@ -33,8 +34,11 @@ def moving_frames(count: int, width: int = 64, height: int = 48, first: int = 0)
 
 
 @pytest.fixture
-def ring_name() -> str:
-    return f"test-{uuid.uuid4().hex[:12]}"
+def ring_name() -> Iterator[str]:
+    """A ring of its own, whose files are gone after the test, whatever becomes of its game."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    yield name
+    remove_ring(name)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bridge.client import BridgeClient
 from capture.paced import RealTimeSource
-from capture.ring import ring_path
+from capture.ring import remove_ring
 from capture.source import Pacing
 from realmaster.commands.render import render_settings
 from realmaster.config import CaptureGame, Play, Record, Serve, Watching, as_toml
@@ -42,7 +42,7 @@ def run(settings: Watching | Play) -> int:
         def start(name: str, arguments: list[str], environment: Mapping[str, str] | None = None) -> None:
             if isinstance(settings, CaptureGame) and environment is not None:
                 # A game that a signal ends cannot remove its ring itself.
-                stack.callback(ring_path(settings.name).unlink, missing_ok=True)
+                stack.callback(remove_ring, settings.name)
             children.append(Child(name, arguments, folder, environment))
             stack.callback(children[-1].stop)
 

@@ -102,7 +102,7 @@ def running(ring: str, address: str, pacing: Pacing = Pacing.FREERUN) -> Iterato
 
 
 @pytest.fixture
-def cast(ring_name, tmp_path) -> Iterator[Callable[..., Peer]]:
+def cast() -> Iterator[Callable[..., Peer]]:
     """Starts games and servers, and ends them after the test."""
     with ExitStack() as stack:
         def start(kind: str, *arguments: object) -> Peer:
@@ -111,8 +111,6 @@ def cast(ring_name, tmp_path) -> Iterator[Callable[..., Peer]]:
             return peer
 
         yield start
-    for path in ring_path(ring_name).parent.glob(f"{ring_path(ring_name).name}*"):
-        path.unlink()
 
 
 @pytest.fixture

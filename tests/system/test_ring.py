@@ -67,7 +67,6 @@ def test_no_frame_is_ever_torn_while_a_game_writes_at_full_speed(ring_name):
         source.close()
     finally:
         kill(game)
-        ring_path(ring_name).unlink(missing_ok=True)
 
 
 def test_a_frame_locked_game_loses_nothing(ring_name):
@@ -83,7 +82,6 @@ def test_a_frame_locked_game_loses_nothing(ring_name):
         source.close()
     finally:
         kill(game)
-        ring_path(ring_name).unlink(missing_ok=True)
 
 
 def test_a_killed_game_is_noticed_and_its_successor_found(ring_name):
@@ -103,7 +101,6 @@ def test_a_killed_game_is_noticed_and_its_successor_found(ring_name):
     finally:
         source.close()
         kill(successor)
-        ring_path(ring_name).unlink(missing_ok=True)
 
 
 def test_a_killed_reader_does_not_hold_a_frame_locked_game(ring_name):
