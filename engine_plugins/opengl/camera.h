@@ -10,7 +10,8 @@ void camera_reset(void);
 void camera_frame(void);
 /* A draw of so many vertices begins, in a segment of the frame. Returns 1 if it is drawn in perspective, 0 if flat. */
 int camera_draw(int segment, long vertices);
-/* The matrices with which most vertices of a segment were drawn: the world's. */
-camera camera_of(int segment);
+/* The matrices with which most vertices of a segment were drawn: the world's. What has nearly as many, and is close to
+ * the `last` camera, is taken before what is not. */
+camera camera_of(int segment, const camera *last);
 
 #endif

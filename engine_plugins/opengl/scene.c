@@ -292,7 +292,7 @@ static void finish(void) {
         if (s->framebuffer != target.stage && passes_after_scene > 0) grab_scene();
     }
     uint64_t now = now_ns();
-    camera found = s != NULL ? camera_of((int)(s - segments)) : (camera){0};
+    camera found = s != NULL ? camera_of((int)(s - segments), &last_camera) : (camera){0};
     /* In the first frame that is looked at, the scene is not known yet. Only the very first is handed over all the
      * same: it tells readers what there is. */
     int used = grab_begin(number, GRAB_COLOR, 0, width, height) && (was_watched || number == first);

@@ -109,25 +109,25 @@ static int is_identity(const float *m) {
 }
 
 /* The projection with each rotation and shift that was given in the same way; with one that is none, if it is alone. */
-static int pairs(const matrices *in, const place *projection, candidate *out) {
+static int pairs(const matrices *in, const place *projection, camera *out) {
     int count = 0, alone = 1;
     for (int i = 0; i < PLACES; i++)
         alone &= in->places[i].kind != RIGID || is_identity(in->places[i].camera.view);
     for (int i = 0; i < PLACES && count < CANDIDATES; i++) {
         const place *p = &in->places[i];
         if (p->kind != RIGID || (!alone && is_identity(p->camera.view))) continue;
-        out[count] = (candidate){p->camera, p->at};
-        memcpy(out[count].camera.projection, projection->camera.projection, sizeof projection->camera.projection);
-        out[count++].camera.known = 1;
+        out[count] = p->camera;
+        memcpy(out[count].projection, projection->camera.projection, sizeof projection->camera.projection);
+        out[count++].known = 1;
     }
     return count;
 }
 
-static int cameras(const matrices *in, candidate *out) {
+static int cameras(const matrices *in, camera *out) {
     const place *projection = newest(in, PROJECTION), *product = newest(in, PRODUCT);
     int count = projection == NULL ? 0 : pairs(in, projection, out);
     if (count > 0 || product == NULL) return count;
-    out[0] = (candidate){product->camera, product->at};
+    out[0] = product->camera;
     return 1;
 }
 
@@ -150,7 +150,7 @@ static const matrices *block_of(matrices *program) {
     return NULL;
 }
 
-int uniforms_candidates(candidate *out) {
+int uniforms_candidates(camera *out) {
     if (current == 0) return 0;
     matrices *own = of(programs, PROGRAMS, current);
     int count = cameras(own, out);

@@ -5,12 +5,6 @@
 #include "gl.h"
 #include "matrix.h"
 
-/* A camera that a program may be drawing with; `source` tells where its view came from. */
-typedef struct candidate {
-    camera camera;
-    int source;
-} candidate;
-
 enum { CANDIDATES = 8 };
 
 void uniforms_reset(void);
@@ -21,6 +15,6 @@ void uniforms_set(GLuint program, GLint location, GLboolean transpose, const GLf
 /* So many bytes were written to a uniform buffer, from `offset` on. */
 void uniforms_write(GLuint buffer, size_t offset, size_t bytes, const void *data);
 /* Cameras that the program in use may be drawing with; returns how many. 0: it draws flat, as far as is known. */
-int uniforms_candidates(candidate *out);
+int uniforms_candidates(camera *out);
 
 #endif
