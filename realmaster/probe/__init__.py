@@ -13,7 +13,7 @@ import numpy as np
 
 from capture.frame import Frame
 from realmaster.probe.pairs import Examination, moving_pairs
-from realmaster.probe.spread import spread
+from realmaster.probe.spread import LEAST_PX, mean_flow, spread
 from realmaster.probe.static import check_clock, check_depth_values, check_interface, check_jitter, check_stale
 from realmaster.probe.warping import check_geometry, check_motion
 
@@ -31,8 +31,13 @@ def examine(frames: Sequence[Frame]) -> Examination:
     check_jitter(frames, seen)
     if pairs:
         check_motion(pairs, seen)
-        if with_depth:
-            check_geometry(pairs, seen)
-        check_stale(pairs, seen, with_depth)
         check_interface(frames, seen)
+    moved = [pair for pair in pairs if mean_flow(pair.before, pair.now) >= LEAST_PX]
+    if moved:
+        if with_depth:
+            check_geometry(moved, seen)
+        check_stale(moved, seen, with_depth)
+    elif pairs:
+        seen.note("camera", "only a little of the picture moves: move the camera while this runs, or depth and "
+                            "matrices cannot be checked")
     return seen

@@ -157,6 +157,18 @@ def test_what_is_missing_or_stands_still_is_a_note_and_no_fault(frames):
     assert [f.about for f in still.findings] == ["picture"] and not any(f.wrong for f in still.findings)
 
 
+def test_smoke_before_a_camera_that_stands_says_nothing_of_depth(frames):
+    still = []
+    for i, frame in enumerate(frames):
+        color = frames[1].buffers[Kind.COLOR].data.copy()
+        color[20:40, 30:50, :3] = 60 + 20 * (i % 5)
+        smoke = with_data(without(Kind.MOTION)(frames)[1], Kind.COLOR, color)
+        still.append(dataclasses.replace(frame, buffers=smoke.buffers, camera=smoke.camera))
+    seen = examine(still)
+    assert not [f for f in seen.findings if f.wrong]
+    assert any("only a little of the picture moves" in f.text for f in seen.findings)
+
+
 def check_plugin(ring: str, seconds: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "realmaster", "check-plugin", ring, "--seconds", str(seconds)],
                           capture_output=True, text=True, check=False)
