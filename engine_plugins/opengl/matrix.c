@@ -34,7 +34,6 @@ int matrix_take_apart(const float *m, camera *out) {
     for (int j = 0; j < 4; j++) v[2][j] = -row[3][j];
     for (int i = 0; i < 2; i++) {
         float shear = dot(row[i], v[2]), left[4];
-        if (fabsf(shear) < 5e-4f) shear = 0; /* what rounding leaves: it would be taken for jitter */
         for (int j = 0; j < 4; j++) left[j] = row[i][j] - shear * v[2][j];
         float scale = sqrtf(dot(left, left));
         if (scale < 1e-3f) return 0;
