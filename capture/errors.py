@@ -9,3 +9,7 @@ class CaptureError(Exception):
 
 class SourceEnded(Exception):
     """The source has no more frames: the file is over, or the game closed its ring."""
+
+
+class BadFrame(CaptureError):
+    """One frame says what cannot be. It is left out and counted; the next one may be good."""

@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.errors import CaptureError
+from capture.errors import BadFrame, CaptureError
 from capture.pool import SlabPool
 
 MAGIC = 0x31464D52  # "RMF1" in memory
@@ -145,7 +145,7 @@ class Frame:
 
     def __post_init__(self) -> None:
         if Kind.COLOR not in self.buffers:
-            raise CaptureError("a frame needs a COLOR buffer: the game must hand over its final image")
+            raise BadFrame("a frame needs a COLOR buffer: the game must hand over its final image")
         for kind, buffer in self.buffers.items():
             check_buffer(kind, buffer)
         height, width = self.buffers[Kind.COLOR].data.shape[:2]
@@ -159,17 +159,17 @@ class Frame:
 
 
 def check_buffer(kind: Kind, buffer: Buffer) -> None:
-    """Raises `CaptureError` unless `buffer` is one of `FORMATS` and of a sane size."""
+    """Raises `BadFrame` unless `buffer` is one of `FORMATS` and of a sane size."""
     known = FORMATS.get((kind, buffer.encoding))
     if known is None:
-        raise CaptureError(f"{kind.name} cannot be encoded as {buffer.encoding.name}; see FORMATS in capture/frame.py")
+        raise BadFrame(f"{kind.name} cannot be encoded as {buffer.encoding.name}; see FORMATS in capture/frame.py")
     data = buffer.data
     dtype, channels = known
     if data.ndim != 3 or data.shape[2] != channels or data.dtype != np.dtype(dtype):
-        raise CaptureError(f"{kind.name} as {buffer.encoding.name} is (H, W, {channels}) {dtype}, "
+        raise BadFrame(f"{kind.name} as {buffer.encoding.name} is (H, W, {channels}) {dtype}, "
                            f"not {data.shape} {data.dtype.str}")
     if not 0 < data.shape[0] <= MAX_SIDE or not 0 < data.shape[1] <= MAX_SIDE:
-        raise CaptureError(f"{kind.name} is {data.shape[1]}x{data.shape[0]}; a side is 1 to {MAX_SIDE} pixels")
+        raise BadFrame(f"{kind.name} is {data.shape[1]}x{data.shape[0]}; a side is 1 to {MAX_SIDE} pixels")
 
 
 def color_frame(frame_id: int, t_capture_ns: int, rgb: NDArray[np.uint8], **rest: Any) -> Frame:
@@ -224,16 +224,16 @@ def _pack_camera(header: Any, camera: Camera) -> None:
 def unpack(memory: memoryview, pool: SlabPool | None = None, kinds: Collection[Kind] = tuple(Kind)) -> Frame:
     """Reads a frame and copies its buffers of `kinds` out, into memory of `pool` if there is one.
 
-    Raises `CaptureError` if the bytes are not a valid frame.
+    Raises `BadFrame` if the bytes are not a valid frame.
     """
     if len(memory) < HEADER_BYTES:
-        raise CaptureError("not a frame: shorter than its header")
+        raise BadFrame("not a frame: shorter than its header")
     header = np.frombuffer(memory[:HEADER_BYTES], HEADER)[0]
     if header["magic"] != MAGIC or header["size"] != HEADER_BYTES or header["version"] != VERSION:
-        raise CaptureError(f"not a version {VERSION} frame: rebuild the engine plugin against this version")
+        raise BadFrame(f"not a version {VERSION} frame: rebuild the engine plugin against this version")
     count = int(header["buffer_count"])
     if not 0 < count <= MAX_BUFFERS:
-        raise CaptureError(f"a frame has 1 to {MAX_BUFFERS} buffers, not {count}")
+        raise BadFrame(f"a frame has 1 to {MAX_BUFFERS} buffers, not {count}")
     found = [_locate(entry, len(memory)) for entry in header["buffers"][:count]]
     wanted = [b for b in found if b.kind in kinds]
     total = sum(_aligned(b.size) for b in wanted)
@@ -270,13 +270,13 @@ def _locate(entry: Any, limit: int) -> _Located:
         kind, encoding = Kind(int(entry["kind"])), Encoding(int(entry["encoding"]))
         dtype, channels = FORMATS[kind, encoding]
     except (ValueError, KeyError) as error:
-        raise CaptureError(f"unknown buffer kind or encoding: {error}") from error
+        raise BadFrame(f"unknown buffer kind or encoding: {error}") from error
     width, height, offset = int(entry["width"]), int(entry["height"]), int(entry["offset"])
     if not 0 < width <= MAX_SIDE or not 0 < height <= MAX_SIDE:
-        raise CaptureError(f"{kind.name} is {width}x{height}; a side is 1 to {MAX_SIDE} pixels")
+        raise BadFrame(f"{kind.name} is {width}x{height}; a side is 1 to {MAX_SIDE} pixels")
     size = width * height * channels * np.dtype(dtype).itemsize
     if int(entry["bytes"]) != size or offset < HEADER_BYTES or offset + size > limit:
-        raise CaptureError(f"{kind.name} says {int(entry['bytes'])} bytes at {offset}; "
+        raise BadFrame(f"{kind.name} says {int(entry['bytes'])} bytes at {offset}; "
                            f"its size needs {size} within {limit}")
     return _Located(kind, encoding, dtype, (height, width, channels), offset, size)
 
@@ -285,7 +285,7 @@ def _unpack_camera(header: Any) -> Camera | None:
     try:
         source = CameraSource(int(header["camera_source"]))
     except ValueError as error:
-        raise CaptureError(str(error)) from error
+        raise BadFrame(str(error)) from error
     if source is CameraSource.NONE:
         return None
     matrices = (header[n].reshape(4, 4).T.copy()
