@@ -12,15 +12,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "diffusers", "peft", "transformers", "tensorrt", "mitsuba"}
-LIGHT = ["capture", "bridge", "engine_plugins", "realmaster.session", "realmaster.cli", "realmaster.commands.live",
-         "realmaster.commands.serve", "realmaster.commands.render", "realmaster.commands.doctor",
-         "realmaster.commands.training", "realmaster.commands.evaluate", "realmaster.backends",
+LIGHT = ["capture", "bridge", "engine_plugins", "supervise", "realmaster.session", "realmaster.cli",
+         "realmaster.commands.live", "realmaster.commands.serve", "realmaster.commands.render",
+         "realmaster.commands.doctor", "realmaster.commands.training", "realmaster.commands.evaluate",
+         "realmaster.backends",
          "realmaster.commands.models"]
 FORBIDDEN = {
     "capture": {"bridge", "realmaster", "trt_engines", "engine_plugins"},
     "bridge": {"capture", "realmaster", "trt_engines", "engine_plugins"},
     "engine_plugins": {"bridge", "realmaster", "trt_engines"},
     "trt_engines": {"bridge", "capture", "engine_plugins"},
+    "supervise": {"bridge", "capture", "engine_plugins", "realmaster", "trt_engines"},
 }
 BANNED = {"pickle", "cloudpickle", "dill", "marshal", "shelve"}
 
@@ -65,7 +67,7 @@ def test_nothing_unpickles_and_no_foreign_file_reaches_torch_load():
                     pytest.fail(f"{path}: {ast.unparse(node.func)}")
 
 
-@pytest.mark.parametrize("name", ["bridge", "capture", "engine_plugins", "realmaster", "trt_engines"])
+@pytest.mark.parametrize("name", ["bridge", "capture", "engine_plugins", "realmaster", "supervise", "trt_engines"])
 def test_our_generic_names_are_ours(name):
     module = __import__(name)
     assert module.__file__ is not None and Path(module.__file__).is_relative_to(ROOT)

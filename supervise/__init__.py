@@ -1,0 +1,1 @@
+"""Threads that tell when they fail. Imports nothing of ours; every other package may use it."""
