@@ -9,8 +9,9 @@ from pathlib import Path
 from capture.errors import CaptureError, SourceEnded
 from capture.frame import Buffer, Encoding, Flags, Frame, Kind
 from capture.recording.layout import Section, buffer_of, facts_of, track_file
-from capture.recording.reader import TrackReader, read_about, read_index
+from capture.recording.reader import read_about, read_index
 from capture.source import SourceInfo
+from capture.video.tracks import TrackReader
 
 
 class SessionSource:

@@ -8,45 +8,24 @@ joins their packets, unchanged. So a render that was killed gives the same bytes
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import av
-import av.error
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.video.encode import CODECS, CONTAINERS, Encoder, ExrEncoder, join
+from capture.video.files import VideoError
 from realmaster.errors import UserError
 from realmaster.pictures import fit
 from realmaster.resume import FILE
 from realmaster.session import Shown
 from realmaster.stats import Stats
 
-TICK = Fraction(1, 90_000)
 PART = ".part"
-
-
-@dataclass(frozen=True)
-class Codec:
-    """An encoder, the pixel format that it gets, its options, and the format of its pieces."""
-
-    encoder: str
-    pixel_format: str
-    options: dict[str, str]
-    piece: str = "nut"
-
-
-CODECS = {
-    "h264": Codec("libx264", "yuv420p", {"crf": "16", "preset": "veryfast", "bf": "0"}),
-    "h265": Codec("libx265", "yuv420p", {"crf": "18", "preset": "fast", "x265-params": "bframes=0:log-level=none"}),
-    "prores": Codec("prores_ks", "yuv422p10le", {"profile": "3"}, "mov"),
-    "ffv1": Codec("ffv1", "bgr0", {"level": "3", "slicecrc": "1"}),
-}
-CONTAINERS = {".mp4": ("mp4", "h264"), ".mov": ("mov", "prores"), ".mkv": ("matroska", "ffv1")}
-"""Format and default codec by suffix."""
+NS = 1_000_000_000
 PICTURES = (".png", ".exr")
 
 
@@ -117,7 +96,7 @@ class VideoFile:
         self.part = path.with_name(path.name + PART)
         self.pieces, self.frames = 0, 0
         self._origin: int | None = None
-        self._open: tuple[Any, Any] | None = None  # the piece in hand: its container and stream
+        self._encoder: Encoder | None = None  # of the piece in hand
 
     def resume(self, frames: int, settled: int, origin_ns: int) -> None:
         """See `Output.resume`."""
@@ -130,38 +109,30 @@ class VideoFile:
         """See `Sink.show`."""
         if shown.photo is None:
             return
-        image = np.ascontiguousarray(self.layout.compose(shown))
+        image = self.layout.compose(shown)
         self._origin = shown.frame.t_capture_ns if self._origin is None else self._origin
         try:
-            if self._open is None:
-                self._open = self._begin(image.shape[1], image.shape[0])
-            container, stream = self._open
-            picture = av.VideoFrame.from_ndarray(image, format="rgb24")
-            picture.pts = round((shown.frame.t_capture_ns - self._origin) / 1e9 / TICK)
-            picture.time_base = TICK
-            container.mux(stream.encode(picture))
-        except (av.error.FFmpegError, OSError) as error:
-            raise UserError(f"writing {self.path} failed after {self.frames} frames: {error}; is the disk full? "
-                            "The same command goes on from here") from error
+            if self._encoder is None:
+                self._encoder = Encoder(self._piece(self.pieces), self.codec.piece, self.codec,
+                                        (image.shape[1], image.shape[0]), self.rate)
+            self._encoder.add(image, Fraction(shown.frame.t_capture_ns - self._origin, NS))
+        except VideoError as error:
+            raise self._failed(error) from error
         self.frames += 1
 
-    def _begin(self, width: int, height: int) -> tuple[Any, Any]:
-        container = av.open(str(self._piece(self.pieces)), "w", format=self.codec.piece)
-        stream: Any = container.add_stream(self.codec.encoder, rate=self.rate, options=self.codec.options)
-        stream.width, stream.height, stream.pix_fmt = width, height, self.codec.pixel_format
-        stream.codec_context.time_base = TICK
-        return container, stream
+    def _failed(self, error: VideoError) -> UserError:
+        advice = "free some space, then the same command goes on from here" if error.full else (
+            "the same command goes on from here")
+        return UserError(f"writing {self.path} failed after {self.frames} frames: {error}; {advice}")
 
     def settle(self) -> None:
         """See `Output.settle`: ends the piece."""
-        if self._open is not None:
-            (container, stream), self._open = self._open, None
+        if self._encoder is not None:
+            encoder, self._encoder = self._encoder, None
             try:
-                container.mux(stream.encode(None))
-                container.close()
-            except (av.error.FFmpegError, OSError) as error:
-                raise UserError(f"writing {self.path} failed after {self.frames} frames: {error}; is the disk full? "
-                                "The same command goes on from here") from error
+                encoder.finish()
+            except VideoError as error:
+                raise self._failed(error) from error
             self.pieces += 1
 
     def finish(self) -> None:
@@ -171,34 +142,18 @@ class VideoFile:
             raise UserError(f"no frames to write to {self.path}: is the input empty?")
         whole = self.part / f"whole{self.path.suffix}"
         try:
-            with av.open(str(whole), "w", format=CONTAINERS[self.path.suffix][0]) as container:
-                container.metadata["comment"] = self.comment
-                stream: Any = None
-                for number in range(self.pieces):
-                    stream = self._append(container, stream, self._piece(number))
+            join([self._piece(number) for number in range(self.pieces)], whole, CONTAINERS[self.path.suffix][0],
+                 self.rate, self.comment)
             whole.replace(self.path)
-        except (av.error.FFmpegError, OSError, ValueError) as error:
+        except (VideoError, OSError) as error:
             raise UserError(f"cannot complete {self.path}: {error}; its frames are safe in {self.part}") from error
         shutil.rmtree(self.part)
 
-    def _append(self, container: Any, stream: Any, piece: Path) -> Any:
-        with av.open(str(piece)) as source:
-            origin: Any = source.streams.video[0]
-            if stream is None:
-                stream = container.add_stream_from_template(origin, opaque=True)
-                stream.time_base = TICK
-            for packet in source.demux(origin):
-                if packet.pts is not None:
-                    packet.duration = round(1 / self.rate / packet.time_base)
-                    packet.stream = stream
-                    container.mux(packet)
-        return stream
-
     def close(self) -> None:
         """See `Output.close`."""
-        if self._open is not None:
-            (container, _), self._open = self._open, None
-            container.close()
+        if self._encoder is not None:
+            encoder, self._encoder = self._encoder, None
+            encoder.close()
 
 
 class PictureFolder:
@@ -212,7 +167,7 @@ class PictureFolder:
         self.path, self.layout = path.with_suffix(""), layout
         self.suffix, self.part = path.suffix, path.with_name(path.name + PART)
         self.frames = 0
-        self._exr: Any = None
+        self._exr: ExrEncoder | None = None
 
     def resume(self, frames: int, settled: int, origin_ns: int) -> None:
         """See `Output.resume`."""
@@ -233,11 +188,8 @@ class PictureFolder:
 
     def _encode_exr(self, image: NDArray[np.uint8]) -> bytes:
         if self._exr is None:
-            self._exr = av.CodecContext.create("exr", "w")
-            self._exr.width, self._exr.height = image.shape[1], image.shape[0]
-            self._exr.pix_fmt, self._exr.time_base = "gbrpf32le", Fraction(1, 24)
-            self._exr.options = {"compression": "zip16", "format": "half"}
-        return bytes(self._exr.encode(av.VideoFrame.from_ndarray(linear(image), format="gbrpf32le"))[0])
+            self._exr = ExrEncoder(image.shape[1], image.shape[0])
+        return self._exr.encode(linear(image))
 
     def settle(self) -> None:
         """See `Output.settle`: pictures are whole as soon as they are written."""

@@ -13,7 +13,7 @@ from capture.ring import in_use
 from capture.screen import ScreenSource, parse_region, window_region
 from capture.session import SessionSource
 from capture.source import FrameSource, Pacing
-from capture.video import VideoSource
+from capture.video.source import VideoSource
 from engine_plugins.opengl.launch import prepare
 from realmaster.config import CaptureGame, Live, Look, Play, Watching
 from realmaster.errors import UserError

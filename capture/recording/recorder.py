@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import av.error
 import numpy as np
 from numpy.typing import NDArray
 
@@ -137,7 +136,7 @@ class Recorder:
                     self._photo(item)
                 else:
                     item()
-            except (CaptureError, OSError, av.error.FFmpegError) as error:
+            except (CaptureError, OSError) as error:
                 self._fail(str(error))
             self._tell()
 
@@ -222,7 +221,7 @@ class Recorder:
             for coded in recoded(items):
                 writer.write(coded)
             writer.close()
-        except (CaptureError, OSError, av.error.FFmpegError) as error:
+        except (CaptureError, OSError) as error:
             self._error = str(error)
             return
         self._saved = writer.summary

@@ -10,10 +10,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import av
-import av.error
 import msgspec
 
 from capture.errors import CaptureError
@@ -33,7 +30,8 @@ from capture.recording.layout import (
     track_file,
 )
 from capture.recording.reader import read_about, read_index
-from capture.recording.writer import TrackFile
+from capture.video.files import VideoError
+from capture.video.tracks import copy_track, decodable, track_size
 
 MENDING = ".mending"
 
@@ -88,25 +86,16 @@ def _guess_sections(path: Path) -> list[Section]:
     sections: list[Section] = []
     while (path / track_file("color", len(sections))).exists():
         number = len(sections)
-        width, height = _size(path / track_file("color", number))
+        width, height = track_size(path / track_file("color", number))
         buffers: dict[str, str] = {}
         for kind in Kind:
             file = path / track_file(kind.name.lower(), number)
             if file.exists():
-                count = _size(file)[0] // max(width, 1)
+                count = track_size(file)[0] // max(width, 1)
                 buffers |= {kind.name.lower(): e.name for (k, e), (dtype, channels) in FORMATS.items()
                             if k is kind and (kind in COLOURS or channels * int(dtype[-1]) // 2 == count)}
         sections.append(Section(number=number, width=width, height=height, buffers=buffers))
     return sections
-
-
-def _size(file: Path) -> tuple[int, int]:
-    try:
-        with av.open(str(file)) as container:
-            stream = container.streams.video[0]
-            return stream.width, stream.height
-    except (OSError, av.error.FFmpegError, IndexError):
-        return 0, 0
 
 
 def _bare_entry(pts: int, section: int, i: int) -> Entry:
@@ -123,26 +112,8 @@ def _good_pts(path: Path, section: Section, progress: Callable[[str], None]) -> 
 
 
 def _decodable(file: Path, progress: Callable[[str], None]) -> set[int]:
-    """Times of the pictures of `file` that decode. A file that cannot even be opened has none."""
-    good: set[int] = set()
     progress(file.name)
-    try:
-        with av.open(str(file)) as container:
-            stream: Any = container.streams.video[0]
-            stream.codec_context.thread_count = 1
-            for packet in container.demux(stream):
-                if packet.pts is not None and _decodes(packet):
-                    good.add(round(packet.pts * packet.time_base * 1000))
-    except (OSError, av.error.FFmpegError, IndexError):
-        return good  # cut off in the middle of a cluster: what came before it is good
-    return good
-
-
-def _decodes(packet: Any) -> bool:
-    try:
-        return bool(packet.decode())
-    except av.error.FFmpegError:
-        return False
+    return decodable(file)
 
 
 def _photo_files(path: Path) -> list[Path]:
@@ -166,33 +137,14 @@ def _write(path: Path, target: Path, about: About, sections: list[Section], kept
                 lines += [section, *entries]
                 for name in section.buffers:
                     file = track_file(name, section.number)
-                    _copy(path / file, mending / file, {e.pts for e in entries})
+                    copy_track(path / file, mending / file, {e.pts for e in entries})
         for file in photos:
-            _copy(file, mending / file.name, _decodable(file, lambda _: None))
+            copy_track(file, mending / file.name, _decodable(file, lambda _: None))
         (mending / INDEX).write_bytes(b"".join(encode_line(x) + b"\n" for x in (*lines, End(frames=len(kept)))))
         mending.rename(target)
-    except (OSError, av.error.FFmpegError) as error:
+    except (OSError, VideoError) as error:
         shutil.rmtree(mending, ignore_errors=True)
         raise CaptureError(f"cannot write {target}: {error}; free some space and recover again, "
                            "nothing is lost") from error
     if path.name.endswith(PART):
         shutil.rmtree(path)
-
-
-def _copy(source: Path, target: Path, wanted: set[int]) -> None:
-    """Copies the packets at the `wanted` times."""
-    if not wanted:
-        return
-    with av.open(str(source)) as container:
-        stream: Any = container.streams.video[0]
-        file = TrackFile(target, stream)
-        last = max(wanted)
-        for packet in container.demux(stream):
-            if packet.pts is None:
-                break
-            pts = round(packet.pts * packet.time_base * 1000)
-            if pts in wanted:
-                file.write(bytes(packet), pts)
-            if pts >= last:
-                break
-        file.close()

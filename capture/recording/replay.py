@@ -1,6 +1,6 @@
 """The last seconds in memory, compressed without loss and cheaply, so that they may be remembered all the time.
 
-FFmpeg's Huffman coder takes a quarter of the time of what a session's files hold; what is saved is encoded anew.
+What is saved is encoded anew.
 """
 
 from __future__ import annotations
@@ -8,43 +8,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from capture.frame import Buffer, Encoding, Kind
 from capture.recording.layout import Entry, buffer_of, picture_of
 from capture.recording.tracks import CodedFrame, CodedPhoto, FrameCoder, PhotoCoder
-
-
-class QuickCoder:
-    """Pictures of one size, (H, W, 3) u8 or (H, W) u16, to bytes and back, bit for bit."""
-
-    def __init__(self, width: int, height: int, colour: bool) -> None:
-        self.format = "rgb24" if colour else "gray16le"
-        self._encoder = self._context("w", width, height)
-        self._encoder.time_base = Fraction(1, 1000)
-        self._encoder.open()
-        self._size = width, height
-
-    def _context(self, mode: Any, width: int, height: int) -> Any:
-        context: Any = av.CodecContext.create("ffvhuff", mode)
-        context.width, context.height, context.pix_fmt, context.thread_count = width, height, self.format, 1
-        return context
-
-    def encode(self, picture: NDArray[Any]) -> bytes:
-        """Compresses one."""
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=self.format)
-        return bytes(self._encoder.encode(frame)[0])
-
-    def decoder(self) -> Any:
-        """A decoder of its own, so that another thread may read what this one has written."""
-        decoder = self._context("r", *self._size)
-        decoder.extradata = self._encoder.extradata
-        return decoder
+from capture.video.memory import QuickCoder, QuickDecoder
 
 
 @dataclass(frozen=True)
@@ -126,12 +98,12 @@ class Replay:
 def recoded(items: list[KeptFrame | KeptPhoto]) -> Iterator[CodedFrame | CodedPhoto]:
     """What was remembered, one by one, encoded as a session's files hold it."""
     frames, photos = FrameCoder(), PhotoCoder()
-    decoders: dict[QuickCoder, Any] = {}
+    decoders: dict[QuickCoder, QuickDecoder] = {}
 
     def picture(kept: Kept) -> NDArray[Any]:
         if kept.coder not in decoders:
             decoders[kept.coder] = kept.coder.decoder()
-        return np.asarray(decoders[kept.coder].decode(av.Packet(kept.packet))[0].to_ndarray(format=kept.coder.format))
+        return decoders[kept.coder].decode(kept.packet)
 
     for item in items:
         if isinstance(item, KeptPhoto):

@@ -1,56 +1,16 @@
-"""Encoders of a session's tracks: a picture in, a packet out, at once and each on its own."""
+"""Encodes frames and photoreal pictures for a session's tracks, each on its own."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
 
-import av
-import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.errors import CaptureError
 from capture.frame import Buffer, Kind
 from capture.recording.layout import COLOURS, Entry, Section, picture_of
-
-TICK = Fraction(1, 1000)
-LOSSLESS_RGB = ("libx264rgb", "rgb24", {"preset": "ultrafast", "qp": "0", "tune": "zerolatency"})
-NEAR_LOSSLESS = ("libx264", "yuv420p", {"preset": "veryfast", "crf": "14", "tune": "zerolatency"})
-BIT_EXACT = ("ffv1", "gray16le", {"level": "3", "slicecrc": "1"})
-
-
-class TrackEncoder:
-    """Encodes pictures of one size; all of them key frames without delay."""
-
-    def __init__(self, codec: tuple[str, str, dict[str, str]], width: int, height: int) -> None:
-        name, pixel_format, options = codec
-        self.source_format = "gray16le" if pixel_format == "gray16le" else "rgb24"
-        self.pixel_format = pixel_format
-        # A container that keeps nothing: its stream is the template for the files that the packets end up in.
-        self._scratch = av.open(os.devnull, "w", format="matroska")
-        self.stream: Any = self._scratch.add_stream(name, rate=30, options=options)
-        self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, pixel_format
-        context = self.stream.codec_context
-        context.time_base, context.gop_size, context.thread_count = TICK, 1, 1
-        try:
-            self._scratch.start_encoding()
-        except av.error.FFmpegError as error:
-            raise CaptureError(f"{name} cannot record pictures of {width}x{height}: {error}") from error
-
-    def encode(self, picture: NDArray[Any], pts: int) -> bytes:
-        """The packet of `picture`: (H, W, 3) u8 RGB, or (H, W) u16."""
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=self.source_format)
-        if self.pixel_format != self.source_format:
-            frame = frame.reformat(format=self.pixel_format)
-        frame.pts, frame.time_base = pts, TICK
-        packets = self.stream.encode(frame)
-        if len(packets) != 1:
-            raise CaptureError(f"{self.stream.codec_context.name} holds pictures back and cannot record")
-        return bytes(packets[0])
+from capture.video.tracks import BIT_EXACT, LOSSLESS_RGB, NEAR_LOSSLESS, TrackEncoder
 
 
 @dataclass(frozen=True)

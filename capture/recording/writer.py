@@ -1,6 +1,6 @@
 """Writes coded frames into a session's folder, so that a crash at any moment costs a tenth of a second.
 
-Matroska clusters are closed and flushed every `CLUSTER_MS`; index lines go straight to the file.
+Tracks are written out every `CLUSTER_MS` (`capture.video.tracks`); index lines go straight to the file.
 """
 
 from __future__ import annotations
@@ -8,38 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import av
-import av.error
 import msgspec
 
 from capture.errors import CaptureError
 from capture.recording.layout import ABOUT, INDEX, PART, PHOTO, About, End, Line, Section, encode_line, track_file
-from capture.recording.tracks import TICK, CodedFrame, CodedPhoto, TrackEncoder
-
-CLUSTER_MS = 100
-_OPTIONS = {"flush_packets": "1", "cluster_time_limit": str(CLUSTER_MS)}
-
-
-class TrackFile:
-    """One Matroska file of ready packets, of the kind that stream `template` has."""
-
-    def __init__(self, path: Path, template: Any) -> None:
-        self._container = av.open(str(path), "w", format="matroska", options=_OPTIONS)
-        self._stream: Any = self._container.add_stream_from_template(template, opaque=True)
-        self._stream.time_base = TICK
-
-    def write(self, packet: bytes, pts: int) -> None:
-        """Appends a key frame."""
-        out = av.Packet(packet)
-        out.pts = out.dts = pts
-        out.time_base, out.stream, out.is_keyframe = TICK, self._stream, True
-        self._container.mux(out)
-
-    def close(self) -> None:
-        """Writes the file's index and length."""
-        self._container.close()
+from capture.recording.tracks import CodedFrame, CodedPhoto
+from capture.video.files import VideoError
+from capture.video.tracks import TrackEncoder, TrackFile
 
 
 class SessionWriter:
@@ -78,7 +54,7 @@ class SessionWriter:
                 self._write_frame(coded)
             elif self.frames:
                 self._write_photo(coded)
-        except (OSError, av.error.FFmpegError) as error:
+        except (OSError, VideoError) as error:
             raise CaptureError(f"recording to {self.path} stopped after {self.frames} frames: {error}; free some "
                                f"space, then `realmaster recover {self.part}`") from error
         self.bytes += coded.size
@@ -133,7 +109,7 @@ class SessionWriter:
             os.fsync(self._index.fileno())
             self._index.close()
             self.part.rename(self.path)
-        except (OSError, av.error.FFmpegError) as error:
+        except (OSError, VideoError) as error:
             raise CaptureError(f"{self.path} could not be completed: {error}; free some space, then "
                                f"`realmaster recover {self.part}`") from error
 
@@ -155,5 +131,5 @@ class SessionWriter:
         for close in (*closers, self._index.close):
             try:
                 close()
-            except (OSError, av.error.FFmpegError):
+            except (OSError, VideoError):
                 continue  # the disk is what failed: nothing more can be written, and nothing is lost by that

@@ -13,7 +13,7 @@ from bridge.protocol import RenderSettings
 from capture.frame import Frame
 from capture.session import SessionSource
 from capture.source import Pacing
-from capture.video import VideoSource
+from capture.video.source import VideoSource
 from realmaster.backends import open_backend
 from realmaster.config import Look, Render, as_toml
 from realmaster.errors import UserError

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import html
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.video.encode import write_clip
 from realmaster.evaluation.table import HEADINGS, LEGEND, Scores, rows_as_text
 from realmaster.pairs.dataset import Clip
 
@@ -24,13 +23,9 @@ figure{margin:1.5rem 0}figcaption{color:#555}p.legend{color:#555;max-width:60rem
 
 def write_video(path: Path, frames: Video, fps: float, crf: int = 16) -> None:
     """H.264 that browsers play, (T, H, W, 3) u8, each pixel `SCALE` wide; a higher `crf` is smaller and coarser."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options={"crf": str(crf)})
-        stream.width, stream.height, stream.pix_fmt = frames.shape[2] * SCALE, frames.shape[1] * SCALE, "yuv420p"
-        for picture in frames:
-            large = cv2.resize(picture, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(large, np.uint8), format="rgb24")))
-        container.mux(stream.encode(None))
+    large = (np.asarray(cv2.resize(picture, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC), np.uint8)
+             for picture in frames)
+    write_clip(path, large, fps, {"crf": str(crf)})
 
 
 def _table(rows: dict[str, Scores]) -> str:

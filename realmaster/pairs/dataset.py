@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from capture.frame import Camera, Kind
 from capture.recording.layout import PHOTO, track_file
-from capture.recording.reader import TrackReader
 from capture.session import SessionSource
+from capture.video.tracks import TrackReader
 from realmaster.errors import UserError
 from realmaster.pairs.align import Alignment
 

@@ -10,26 +10,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import av
 import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.video.encode import write_clip
 from realmaster.errors import UserError
 from realmaster.pairs.dataset import Dataset
 from realmaster.pairs.settings import PairsExport
 
 
 def _write_video(path: Path, frames: NDArray[np.uint8], size: tuple[int, int], fps: float) -> None:
-    width, height = size
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=round(fps), options={"crf": "8", "preset": "medium"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for picture in frames:
-            scaled = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(scaled, format="rgb24")))
-        container.mux(stream.encode(None))
+    scaled = (np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8) for picture in frames)
+    write_clip(path, scaled, fps, {"crf": "8", "preset": "medium"})
 
 
 def export(settings: PairsExport) -> None:

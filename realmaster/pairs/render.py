@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.recording.layout import About, entry_of
-from capture.recording.tracks import LOSSLESS_RGB, FrameCoder, PhotoCoder
+from capture.recording.tracks import FrameCoder, PhotoCoder
 from capture.recording.writer import SessionWriter
+from capture.video.tracks import LOSSLESS_RGB
 from engine_plugins.demo_game.frames import to_frame
 from engine_plugins.demo_game.raster import GBuffer, NoOpenGLError, Rasteriser
 from engine_plugins.demo_game.worlds import WORLDS

@@ -25,7 +25,7 @@ from capture.ring import RingWriter
 from capture.screen import ScreenSource, parse_region, window_region
 from capture.session import SessionSource
 from capture.source import FrameSource, Pacing
-from capture.video import VideoSource
+from capture.video.source import VideoSource
 from tests.conftest import moving_frames
 
 COUNT = 20

@@ -15,7 +15,7 @@ import pytest
 
 from capture.errors import SourceEnded
 from capture.session import SessionSource
-from capture.video import VideoSource
+from capture.video.source import VideoSource
 from realmaster.config import TINY
 from tests.conftest import moving_frames
 from tests.contract.test_sources import record, write_video

@@ -20,7 +20,7 @@ from capture.recording.recorder import Recorder
 from capture.ring import RingWriter
 from capture.session import SessionSource
 from capture.source import Pacing, SourceInfo
-from capture.video import VideoSource
+from capture.video.source import VideoSource
 from realmaster.backends import open_backend
 from realmaster.config import TINY, Model
 from realmaster.errors import UserError

@@ -62,7 +62,7 @@ def test_a_set_that_was_interrupted_is_whole(pairs: Path):
 
 
 def test_the_same_seed_renders_the_same_pair(pairs: Path, tmp_path: Path):
-    from capture.recording.reader import TrackReader
+    from capture.video.tracks import TrackReader
     from realmaster.pairs.dataset import Dataset
     from realmaster.pairs.plan import PRESETS, plan
     from realmaster.pairs.render import render_clip

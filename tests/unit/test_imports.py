@@ -56,6 +56,12 @@ def test_packages_keep_to_their_side(package):
         assert not imports(path) & FORBIDDEN[package], path
 
 
+def test_one_room_touches_video_files():
+    for package in [*FORBIDDEN, "realmaster", "scripts", "benchmarks", "examples"]:
+        for path in (ROOT / package).rglob("*.py"):
+            assert ROOT / "capture" / "video" in path.parents or "av" not in imports(path), path
+
+
 def test_nothing_unpickles_and_no_foreign_file_reaches_torch_load():
     for package in [*FORBIDDEN, "realmaster"]:
         for path in (ROOT / package).rglob("*.py"):

@@ -11,8 +11,9 @@ import pytest
 
 from capture.frame import Buffer, Camera, Encoding, Frame, Kind
 from capture.recording.layout import PHOTO, About, entry_of
-from capture.recording.tracks import LOSSLESS_RGB, FrameCoder, PhotoCoder
+from capture.recording.tracks import FrameCoder, PhotoCoder
 from capture.recording.writer import SessionWriter
+from capture.video.tracks import LOSSLESS_RGB
 from realmaster.errors import UserError
 from realmaster.pairs import align
 from realmaster.pairs.check import check

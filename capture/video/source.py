@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -12,6 +13,7 @@ import numpy as np
 from capture.errors import CaptureError, SourceEnded
 from capture.frame import Flags, Frame, color_frame
 from capture.source import SourceInfo
+from capture.video.files import VideoError, open_to_read
 
 NS = 1_000_000_000
 
@@ -23,11 +25,12 @@ class VideoSource:
 
     def __init__(self, path: Path) -> None:
         try:
-            self.container = av.open(str(path))
+            self._file = open_to_read(path)
+            self.container = self._file.av
             self.stream = self.container.streams.video[0]
-        except FileNotFoundError as error:
-            raise CaptureError(f"no such video: {path}") from error
-        except (av.error.FFmpegError, IndexError) as error:
+        except (VideoError, IndexError) as error:
+            if not path.exists():
+                raise CaptureError(f"no such video: {path}") from error
             raise CaptureError(f"cannot read a video from {path}: it is damaged or of an unknown format") from error
         rate = self.stream.average_rate or Fraction(24)
         self.info = SourceInfo(f"video:{path.name}", self.stream.width, self.stream.height, Fraction(rate), live=False)
@@ -35,7 +38,7 @@ class VideoSource:
         self.frames_hint = self.stream.frames or round(seconds * rate)
         """About how many frames there are; 0 where the file does not say."""
         self.packets = self.container.demux(self.stream)
-        self.waiting: list[av.VideoFrame] = []
+        self.waiting: list[Any] = []
         self.next_id, self.failed, self.ended = 0, 0, False
 
     def skip(self, count: int) -> None:
@@ -73,4 +76,4 @@ class VideoSource:
 
     def close(self) -> None:
         """See `FrameSource.close`."""
-        self.container.close()
+        self._file.close()

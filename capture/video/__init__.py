@@ -1,0 +1,1 @@
+"""Video files: the one place in the tree that imports PyAV (FFmpeg)."""

@@ -1,0 +1,183 @@
+"""Tracks of a recorded session: Matroska files of one video stream, of which every picture is a key frame.
+
+Encoders that give a packet for each picture at once, files of such packets, and readers of such files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from capture.errors import CaptureError
+from capture.video.files import VideoError, open_to_read, open_to_write, told
+
+TICK = Fraction(1, 1000)
+LOSSLESS_RGB = ("libx264rgb", "rgb24", {"preset": "ultrafast", "qp": "0", "tune": "zerolatency"})
+NEAR_LOSSLESS = ("libx264", "yuv420p", {"preset": "veryfast", "crf": "14", "tune": "zerolatency"})
+BIT_EXACT = ("ffv1", "gray16le", {"level": "3", "slicecrc": "1"})
+CLUSTER_MS = 100
+"""A cluster is closed and written every so often: a crash costs no more."""
+_OPTIONS = {"flush_packets": "1", "cluster_time_limit": str(CLUSTER_MS)}
+
+
+class TrackEncoder:
+    """Encodes pictures of one size; all of them key frames without delay."""
+
+    def __init__(self, codec: tuple[str, str, dict[str, str]], width: int, height: int) -> None:
+        name, pixel_format, options = codec
+        self.source_format = "gray16le" if pixel_format == "gray16le" else "rgb24"
+        self.pixel_format = pixel_format
+        # A container that keeps nothing: its stream is the template for the files that the packets end up in.
+        self._scratch = av.open(os.devnull, "w", format="matroska")
+        self.stream: Any = self._scratch.add_stream(name, rate=30, options=options)
+        self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, pixel_format
+        context = self.stream.codec_context
+        context.time_base, context.gop_size, context.thread_count = TICK, 1, 1
+        try:
+            self._scratch.start_encoding()
+        except av.error.FFmpegError as error:
+            raise CaptureError(f"{name} cannot record pictures of {width}x{height}: {error}") from error
+
+    def encode(self, picture: NDArray[Any], pts: int) -> bytes:
+        """The packet of `picture`: (H, W, 3) u8 RGB, or (H, W) u16. Raises `VideoError`."""
+        with told():
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=self.source_format)
+            if self.pixel_format != self.source_format:
+                frame = frame.reformat(format=self.pixel_format)
+            frame.pts, frame.time_base = pts, TICK
+            packets = self.stream.encode(frame)
+        if len(packets) != 1:
+            raise CaptureError(f"{self.stream.codec_context.name} holds pictures back and cannot record")
+        return bytes(packets[0])
+
+
+class TrackFile:
+    """A new file of ready packets, of the kind that stream `template` has. All of it raises `VideoError`."""
+
+    def __init__(self, path: Path, template: Any) -> None:
+        self._file = open_to_write(path, "matroska", _OPTIONS)
+        self._stream: Any = self._file.av.add_stream_from_template(template, opaque=True)
+        self._stream.time_base = TICK
+
+    def write(self, packet: bytes, pts: int) -> None:
+        """Appends a key frame."""
+        out = av.Packet(packet)
+        out.pts = out.dts = pts
+        out.time_base, out.stream, out.is_keyframe = TICK, self._stream, True
+        with told():
+            self._file.av.mux(out)
+
+    def close(self) -> None:
+        """Writes the file's index and length."""
+        self._file.close()
+
+
+class TrackReader:
+    """Pictures of one file by their `pts`, which must be asked for in rising order, or after `seek`.
+
+    Raises `CaptureError` if the file cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = open_to_read(path)
+            self._stream: Any = self._file.av.streams.video[0]
+        except (VideoError, IndexError) as error:
+            raise CaptureError(f"{path} cannot be read: `realmaster recover` mends a session") from error
+        self._stream.codec_context.thread_count = 1
+        self._format = "gray16le" if self._stream.codec_context.pix_fmt == "gray16le" else "rgb24"
+        self._packets = self._file.av.demux(self._stream)
+        self._ahead: tuple[int, Any] | None = None
+
+    def picture(self, pts: int) -> NDArray[Any]:
+        """The picture at `pts`: (H, W, 3) u8, or (H, W) u16. Raises `CaptureError` if it is missing or broken."""
+        while True:
+            try:
+                at, packet = self._ahead or self._next_packet()
+                self._ahead = None
+                if at > pts:
+                    self._ahead = at, packet
+                if at == pts:
+                    return np.asarray(packet.decode()[0].to_ndarray(format=self._format))
+            except (StopIteration, OSError, av.error.FFmpegError, IndexError) as error:
+                raise CaptureError(f"{self.path} has no good picture at {pts} ms: `realmaster recover` tells "
+                                   "what is left") from error
+            if at > pts:
+                raise CaptureError(f"{self.path} has no picture at {pts} ms: `realmaster recover` mends the session")
+
+    def _next_packet(self) -> tuple[int, Any]:
+        while True:
+            packet = next(self._packets)
+            if packet.pts is not None:  # the last one is empty: it only flushes
+                return round(packet.pts * packet.time_base * 1000), packet
+
+    def seek(self, pts: int) -> None:
+        """The next picture asked for is at or after `pts`."""
+        self._file.av.seek(max(0, pts), stream=None if pts == 0 else self._stream, backward=True)
+        self._packets = self._file.av.demux(self._stream)
+        self._ahead = None
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._file.close()
+
+
+def track_size(path: Path) -> tuple[int, int]:
+    """Width and height of a track's pictures; 0, 0 if it cannot be opened."""
+    try:
+        with open_to_read(path) as file:
+            stream = file.av.streams.video[0]
+            return stream.width, stream.height
+    except (VideoError, IndexError):
+        return 0, 0
+
+
+def decodable(path: Path) -> set[int]:
+    """Times, in milliseconds, of the pictures of a track that decode. A file that cannot even be opened has none."""
+    good: set[int] = set()
+    try:
+        with open_to_read(path) as file:
+            stream: Any = file.av.streams.video[0]
+            stream.codec_context.thread_count = 1
+            with told():  # cut off in the middle of a cluster: what came before it is good
+                for packet in file.av.demux(stream):
+                    if packet.pts is not None and _decodes(packet):
+                        good.add(round(packet.pts * packet.time_base * 1000))
+    except (VideoError, IndexError):
+        return good
+    return good
+
+
+def _decodes(packet: Any) -> bool:
+    try:
+        return bool(packet.decode())
+    except av.error.FFmpegError:
+        return False
+
+
+def copy_track(source: Path, target: Path, wanted: Collection[int]) -> None:
+    """Copies the packets at the `wanted` times, unchanged, into a new file. Raises `VideoError`."""
+    if not wanted:
+        return
+    with open_to_read(source) as file, told():
+        stream: Any = file.av.streams.video[0]
+        out = TrackFile(target, stream)
+        last = max(wanted)
+        for packet in file.av.demux(stream):
+            if packet.pts is None:
+                break
+            pts = round(packet.pts * packet.time_base * 1000)
+            if pts in wanted:
+                out.write(bytes(packet), pts)
+            if pts >= last:
+                break
+        out.close()
