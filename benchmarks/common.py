@@ -38,13 +38,19 @@ def child(code: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True)
 
 
+def part_of(address: str, path: str) -> str:
+    """The address of another part of the page whose printed address, with its token, is given."""
+    return address.replace("/?", f"{path}?")
+
+
 def watch(address: str, seconds: float) -> tuple[int, list[dict[str, Any]]]:
     """Is a viewer of the page for `seconds`: how many pairs came, and every status that did (two a second)."""
 
     async def view() -> tuple[int, list[dict[str, Any]]]:
         pairs, rows = 0, []
         async with (aiohttp.ClientSession() as http,
-                    http.ws_connect(f"{address}ws", headers={"Origin": address.rstrip("/")}, max_msg_size=0) as socket):
+                    http.ws_connect(part_of(address, "/ws"), headers={"Origin": part_of(address, "").partition("?")[0]},
+                                    max_msg_size=0) as socket):
             await socket.send_json({"next": True})
             ends = time.monotonic() + seconds
             while time.monotonic() < ends:

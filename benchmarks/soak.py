@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import machine, percentiles
+from benchmarks.common import machine, part_of, percentiles
 from capture.ring import ring_path
 
 GAME = """
@@ -91,7 +91,7 @@ class Samples:
 
 def metric(address: str, name: str) -> float:
     """One of the numbers of `/metrics`."""
-    with urllib.request.urlopen(f"{address}metrics", timeout=5) as answer:  # noqa: S310  loopback
+    with urllib.request.urlopen(part_of(address, "/metrics"), timeout=5) as answer:  # noqa: S310  loopback
         found = re.search(rf"^realmaster_{name} (\S+)$", answer.read().decode(), re.MULTILINE)
     return float(found[1]) if found else 0.0
 

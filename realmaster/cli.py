@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
+import io
 import logging
 import operator
+import os
 import signal
 import sys
 from pathlib import Path
@@ -14,12 +17,14 @@ from typing import Annotated, Any
 import cv2
 import tyro
 
+import realmaster
 from bridge.keys import BridgeError
 from capture.errors import CaptureError
 from realmaster import config
 from realmaster.errors import UserError
 from realmaster.evaluation.settings import Evaluate
 from realmaster.pairs.settings import PairsCheck, PairsExport, PairsRender
+from realmaster.settings import checked, from_toml
 from realmaster.training.settings import Export, Train
 from trt_engines.manifest import EngineError
 
@@ -52,18 +57,30 @@ Start with `realmaster live`. Every command takes `--config FILE.toml` with the 
 def _with_config(arguments: list[str]) -> tuple[list[str], dict[str, Any]]:
     """The arguments without `--config FILE`, and the defaults that the file gives to its command."""
     ours = arguments[:arguments.index("--")] if "--" in arguments else arguments  # what follows is a game's
-    if "--config" not in ours:
+    at = next((i for i, word in enumerate(ours) if word.split("=")[0] == "--config"), None)
+    if at is None:
         return arguments, {}
-    at = ours.index("--config")
+    _, joined, name = ours[at].partition("=")
+    after = at + 1 if joined else at + 2
     command = next((name for name in (" ".join(arguments[:2]), arguments[0]) if name in COMMANDS), None)
-    if at + 1 >= len(ours) or command is None:
+    if after > len(ours) or command is None:
         raise UserError("--config takes a file, after the command: realmaster live --config my.toml")
-    defaults = {command: config.from_toml(Path(arguments[at + 1]), COMMANDS[command][0])}
-    return arguments[:at] + arguments[at + 2:], defaults
+    defaults = {command: from_toml(Path(name if joined else ours[at + 1]).expanduser(), COMMANDS[command][0])}
+    return arguments[:at] + arguments[after:], defaults
+
+
+def _known(arguments: list[str]) -> None:
+    """Raises `UserError` with the nearest command if the first word is none."""
+    words = list(dict.fromkeys(name.split()[0] for name in COMMANDS))
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in words:
+        near = difflib.get_close_matches(arguments[0], words, 1, 0.5)
+        raise UserError(f"there is no command {arguments[0]!r}: "
+                        + (f"did you mean `realmaster {near[0]}`?" if near else f"there are {', '.join(words)}"))
 
 
 def _parse(arguments: list[str]) -> Any:
     """The settings that the command line and `--config` ask for."""
+    _known(arguments)
     arguments, defaults = _with_config(arguments)
     choices: dict[str, list[Any]] = {"": []}
     for name, (kind, _) in COMMANDS.items():
@@ -73,9 +90,13 @@ def _parse(arguments: list[str]) -> Any:
     for group, text in GROUPS.items():
         union = functools.reduce(operator.or_, choices[group])
         choices[""].append(Annotated[union, tyro.conf.subcommand(group, description=text)])
-    return tyro.cli(functools.reduce(operator.or_, choices[""]), args=arguments, prog="realmaster",
-                    description=DESCRIPTION, config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff,
-                                                     tyro.conf.EnumChoicesFromValues))
+    try:
+        settings = tyro.cli(
+            functools.reduce(operator.or_, choices[""]), args=arguments, prog="realmaster", description=DESCRIPTION,
+            config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.EnumChoicesFromValues))
+    except ValueError as error:  # two settings that exclude each other
+        raise UserError(str(error)) from error
+    return checked(settings)
 
 
 def main() -> None:
@@ -85,7 +106,13 @@ def main() -> None:
     cv2.setNumThreads(1)  # waking OpenCV's own threads for every frame costs 2 ms of CPU and saves none beside a game
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s",
                         datefmt="%H:%M:%S", stream=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):  # a file's name may hold bytes that are no text
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
+        if sys.argv[1:] == ["--version"]:
+            print(f"realmaster {realmaster.__version__}")
+            return
         settings = _parse(sys.argv[1:])
         module = next(m for kind, m in COMMANDS.values() if type(settings) is kind)
         sys.exit(importlib.import_module(module).run(settings))
@@ -94,3 +121,6 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # who read our output has closed it, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)

@@ -10,22 +10,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 import tyro
 
 from bridge.protocol import MAX_PROMPT
 from capture.source import Pacing
-from realmaster.errors import UserError
+from realmaster.settings import Frames, ObjectId, Port, Seconds, Seed, Settings, Side, Steps, Threads, home, printable
 
 TINY = Path(__file__).parent / "weights" / "tiny"
-T = TypeVar("T")
 BufferName = Literal["color", "scene_color", "depth", "motion", "normal", "object_id"]
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all settings: named, immutable, unknown names refused."""
 
 
 class Model(Settings, frozen=True):
@@ -36,13 +31,13 @@ class Model(Settings, frozen=True):
     model in diffusers' layout (see docs/MODELS.md); what follows `overlap` is for those."""
     backend: Literal["onnx", "torch"] = "onnx"
     """For tiny: `onnx` runs exported graphs and needs no torch; `torch` is the reference they are held to."""
-    threads: int = 2
+    threads: Threads = 2
     """CPU threads for the model."""
-    overlap: int = 5
+    overlap: Frames = 5
     """Frames that each window repeats of the one before; one more than a multiple of 4 (8 for LTX)."""
-    resolution: tuple[int, int] = (832, 480)
+    resolution: tuple[Side, Side] = (832, 480)
     """Width and height in pixels that a large model renders at."""
-    length: int = 33
+    length: Frames = 33
     """Frames in a window of a large model: a multiple of 4, or 8 for LTX, plus 1."""
     lora: tuple[str, ...] = ()
     """LoRAs for a large model, FILE or FILE:WEIGHT; its folder's lora.safetensors if none is given."""
@@ -53,7 +48,7 @@ class Model(Settings, frozen=True):
     """How a LoRA that does not say so was trained; `auto` takes its word."""
     reference_strength: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     """How closely a LoRA of attention mode full follows the game; below 1 it takes the game's frames for noisy ones."""
-    sigmas: tuple[float, ...] = ()
+    sigmas: tuple[Annotated[float, msgspec.Meta(gt=0, le=1)], ...] = ()
     """Noise levels of a distilled model, from 1 down, one for each step; then `steps` says nothing."""
     anchor: Path | None = None
     """A photoreal picture of the first frame, for a large model: the video goes on from it, and every window from the
@@ -63,7 +58,7 @@ class Model(Settings, frozen=True):
     streaming_vae: bool = False
     """Keep what the autoencoder remembers from window to window, and encode and decode each frame once: for Wan's, and
     any --tiny-vae. Takes memory (see docs/MODELS.md); what windows share is then continued, not blended."""
-    guidance: float = 1.0
+    guidance: Annotated[float, msgspec.Meta(ge=0, le=100)] = 1.0
     """Classifier-free guidance; 1 is off, and twice as fast."""
     precision: Literal["auto", "fp32", "bf16", "int8", "fp8"] = "auto"
     """Of a large model's weights; auto is bf16 on a GPU. int8 halves their memory; fp8 is faster too (RTX 40, H100)."""
@@ -75,24 +70,39 @@ class Model(Settings, frozen=True):
     low_memory: bool = False
     """Keep a large model's weights in main memory, bring each layer to the GPU as it works, decode in tiles: slower."""
 
+    def __post_init__(self) -> None:
+        if self.overlap % 4 != 1:
+            raise ValueError(f"--overlap {self.overlap} fits no model: give one more than a multiple of 4, such as "
+                             f"{self.overlap - (self.overlap - 1) % 4}")
+        if (odd := next((name for name in (self.model, *self.lora) if printable(name) != name), None)) is not None:
+            raise ValueError(f"{printable(odd)}: rename it, since settings are written as UTF-8 and this name is not")
+        if self.model.startswith("~"):
+            msgspec.structs.force_setattr(self, "model", str(home(self.model)))
+        if any(name.startswith("~") for name in self.lora):
+            msgspec.structs.force_setattr(self, "lora", tuple(str(home(name)) for name in self.lora))
+
 
 class Look(Settings, frozen=True):
     """What the picture is like. In `live` the page can change it while it runs."""
 
-    strength: float = 1.0
+    strength: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     """0 shows the game's frame, 1 the model's."""
-    steps: int = 1
+    steps: Steps = 1
     """Denoising steps: 1 is fastest and closest to the truth on average, more add detail."""
     prompt: Annotated[str, msgspec.Meta(max_length=MAX_PROMPT)] = ""
     """What the picture shows, in words, for a large model."""
     guides: bool = False
     """Read the game's normals and depth too, for a large model that was trained with `--guides`."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the noise; the same seed, windows and settings give the same frames."""
-    keep: tuple[int, ...] = ()
+    keep: tuple[ObjectId, ...] = ()
     """Ids of objects that stay as the game drew them, for sources that give object ids (0 is the static world)."""
-    only: tuple[int, ...] = ()
+    only: tuple[ObjectId, ...] = ()
     """Ids of the only objects to turn photoreal; everything else stays as the game drew it."""
+
+    def __post_init__(self) -> None:
+        if self.keep and self.only:
+            raise ValueError("--keep and --only exclude each other: give one of the two")
 
 
 class _View(Settings, frozen=True):
@@ -104,13 +114,13 @@ class _View(Settings, frozen=True):
     """Your secret key file, for a server on another machine (see `realmaster keys`)."""
     server_key: Path | None = None
     """The server's public key file."""
-    max_fps: float = 24.0
+    max_fps: Annotated[float, msgspec.Meta(ge=0.1, le=1000)] = 24.0
     """Frames a second to render, at most; fewer are when the server cannot keep up."""
     host: str = "127.0.0.1"
     """Loopback address of the page."""
-    port: int = 8188
+    port: Port = 8188
     """Port of the page and its /metrics; 0 for any free one."""
-    seconds: float = 0.0
+    seconds: Seconds = 0.0
     """Stop after so many seconds; 0 runs until Ctrl-C."""
     log_json: Path | None = None
     """Append the status to this file, a line of JSON every second, and one at the end."""
@@ -127,9 +137,9 @@ class Watching(_View, frozen=True):
     """Folder for what the page records and saves."""
     buffers: tuple[BufferName, ...] = ("color",)
     """What to record of what the game gives. Each buffer costs CPU time and disk."""
-    replay_seconds: float = 30.0
+    replay_seconds: Seconds = 30.0
     """How much to remember for "save the last seconds"; 0 remembers nothing."""
-    replay_mb: int = 256
+    replay_mb: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = 256
     """Memory for that, in MiB; when it is full the oldest frames give way early."""
 
     @property
@@ -182,7 +192,7 @@ class Record(Live, frozen=True):
     """genlocked: every frame while the recorder keeps up; framelocked: the game waits; freerun: newest frame wins."""
     buffers: tuple[BufferName, ...] = get_args(BufferName)
     """What to record of what the game gives. Each buffer costs CPU time and disk."""
-    replay_seconds: float = 0.0
+    replay_seconds: Seconds = 0.0
     """How much to remember for "save the last seconds"; 0 remembers nothing."""
 
 
@@ -217,9 +227,9 @@ class Play(_View, frozen=True, kw_only=True):
 
     session: tyro.conf.Positional[Path]
     """The session's folder."""
-    start: float = 0.0
+    start: Seconds = 0.0
     """Seconds into the session to start at."""
-    stop: float = 0.0
+    stop: Seconds = 0.0
     """Seconds into the session to stop at; 0 is its end."""
 
 
@@ -265,13 +275,13 @@ class Render(Settings, frozen=True):
     """Another codec than the suffix stands for."""
     size: tuple[int, int] | None = None
     """Width and height of the output; the model's own if not given."""
-    start: float = 0.0
+    start: Seconds = 0.0
     """For a session: seconds to start at."""
-    stop: float = 0.0
+    stop: Seconds = 0.0
     """For a session: seconds to stop at; 0 is its end."""
     side_by_side: bool = False
     """Put the original on the left."""
-    workers: int = 1
+    workers: Threads = 1
     """Render windows side by side on so many workers of Ray, one a GPU: see docs/MODELS.md."""
     server: str = ""
     """Render on this server instead of in this process; a render there cannot go on after a kill."""
@@ -288,13 +298,13 @@ class Models(Settings, frozen=True):
 
     gpu: str = ""
     """Plan for this GPU, for example H100; this machine's own if not given."""
-    resolution: tuple[int, int] = (832, 480)
+    resolution: tuple[Side, Side] = (832, 480)
     """Width and height in pixels."""
-    length: int = 33
+    length: Frames = 33
     """Frames in a window."""
-    overlap: int = 5
+    overlap: Frames = 5
     """Frames that each window repeats of the one before."""
-    steps: int = 4
+    steps: Steps = 4
     """Denoising steps."""
     attention: Literal["full", "one_way"] = "one_way"
     """Of the LoRA: one_way caches the reference."""
@@ -308,14 +318,14 @@ class CheckPlugin(Settings, frozen=True):
 
     ring: tyro.conf.Positional[str]
     """Name of the ring that the game publishes."""
-    seconds: float = 4.0
+    seconds: Annotated[float, msgspec.Meta(ge=0.5, le=3600)] = 4.0
     """How long to watch."""
 
 
 class Doctor(Settings, frozen=True):
     """Check this machine and say what to do about what is missing."""
 
-    port: int = 8188
+    port: Port = 8188
     """The page's port to check."""
 
 
@@ -326,30 +336,3 @@ class Keys(Settings, frozen=True):
     """Name of the pair, for example the machine's."""
     folder: Path = Path("keys")
     """Where to write NAME.key (public, copy it to the other machine) and NAME.key_secret (stays here)."""
-
-
-def from_toml(path: Path, kind: type[T]) -> T:
-    """Settings of `kind` from a TOML file. Raises `UserError` naming what is wrong."""
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=kind, dec_hook=_decode)
-    except OSError as error:
-        raise UserError(f"cannot read settings from {path}: {error.strerror}") from error
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise UserError(f"{path}: {error}") from error
-
-
-def _decode(kind: type[T], value: object) -> T:
-    if kind is Path and isinstance(value, str):
-        return kind(value)
-    raise UserError(f"{value!r} is not a {kind.__name__}")
-
-
-def as_toml(settings: msgspec.Struct) -> str:
-    """The effective settings, as `from_toml` reads them."""
-    plain = msgspec.to_builtins(settings, enc_hook=str)
-    flat = {k: v for k, v in plain.items() if v is not None and not isinstance(v, dict)}
-    tables = {k: {n: w for n, w in v.items() if w is not None} for k, v in plain.items() if isinstance(v, dict)}
-    lines = [f"{k} = {msgspec.json.encode(v).decode()}" for k, v in flat.items()]
-    for name, table in tables.items():
-        lines += ["", f"[{name}]", *(f"{k} = {msgspec.json.encode(v).decode()}" for k, v in table.items())]
-    return "\n".join(lines) + "\n"

@@ -9,8 +9,9 @@ from capture.frame import Frame
 from capture.recording.layout import About
 from capture.recording.recorder import Recorder, RecorderStatus
 from capture.source import Pacing
-from realmaster.config import Watching, as_toml
+from realmaster.config import Watching
 from realmaster.session import Shown
+from realmaster.settings import as_toml
 from realmaster.stats import Stats
 
 

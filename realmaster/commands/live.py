@@ -15,13 +15,14 @@ from capture.paced import RealTimeSource
 from capture.ring import remove_ring
 from capture.source import Pacing
 from realmaster.commands.render import render_settings
-from realmaster.config import CaptureGame, Play, Record, Serve, Watching, as_toml
+from realmaster.config import CaptureGame, Play, Record, Serve, Watching
 from realmaster.errors import UserError
 from realmaster.launch import Child, Starter
 from realmaster.preview.server import Controls, Preview
 from realmaster.recording import Recording
 from realmaster.regions import Regions
 from realmaster.session import Session, Sink
+from realmaster.settings import as_toml
 from realmaster.sinks import JsonLog, StatusLine
 from realmaster.sources import open_source
 from realmaster.stats import Stats
@@ -51,7 +52,6 @@ def run(settings: Watching | Play) -> int:
             stack.callback(recording.close)
         preview = Preview(settings.host, settings.port, render_settings(settings.look))
         stack.callback(preview.close)
-        print(f"RealMaster is at {preview.address} (Ctrl-C stops it)", flush=True)
         link = _link(settings, folder, start)
         source = open_source(settings, start)
         preview.controls = Controls(recording, source if isinstance(source, RealTimeSource) else None)
@@ -63,6 +63,7 @@ def run(settings: Watching | Play) -> int:
                           regions=Regions(settings.look.keep, settings.look.only))
         if recording is not None and isinstance(settings, Record):
             recording.start(settings.output)
+        print(f"RealMaster is at {preview.address} (Ctrl-C stops it)", flush=True)
         stats = session.run(_stopper(settings, stop, children, session, preview=preview, recording=recording))
     return _finish(settings, stats, recording)
 

@@ -15,13 +15,14 @@ from capture.session import SessionSource
 from capture.source import Pacing
 from capture.video.source import VideoSource
 from realmaster.backends import open_backend
-from realmaster.config import Look, Render, as_toml
+from realmaster.config import Look, Render
 from realmaster.errors import UserError
 from realmaster.link import LocalLink, Resumable
 from realmaster.outputs import Layout, Output, open_output
 from realmaster.regions import Regions
 from realmaster.resume import FILE, Progress, Saved, load, save
 from realmaster.session import Position, Session
+from realmaster.settings import as_toml
 from realmaster.sinks import ProgressSink
 from realmaster.sources import used
 from realmaster.stitch import Piece

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 import tyro
 
-from realmaster.config import Model, Settings
+from realmaster.config import Model
+from realmaster.settings import Settings, Steps
 
 
 class Evaluate(Settings, frozen=True):
@@ -24,7 +25,7 @@ class Evaluate(Settings, frozen=True):
     """Which clips."""
     out: Path = Path("data/report")
     """Folder for the table, the CSV file and the page."""
-    steps: tuple[int, ...] = (1, 2, 4)
+    steps: tuple[Steps, ...] = (1, 2, 4)
     """Denoising steps to measure, a row each."""
     comparisons: Path = Path("data/comparisons")
     """Folder with the models that ours is compared with; rows whose model is missing are left out, and it says so."""

@@ -129,8 +129,6 @@ def _results(missing: list[ClipPlan], folder: Path, workers: int) -> Iterator[Cl
 
 def render_pairs(settings: PairsRender) -> None:
     """Renders every missing clip of the preset, prints its figures, and draws the contact sheet."""
-    if settings.workers < 1:
-        raise UserError("--workers must be 1 or more")
     preset = PRESETS[settings.preset]
     done, _ = _prepare(settings.out, preset)
     clips = plan(preset)

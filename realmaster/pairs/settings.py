@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from realmaster.config import Settings
+from realmaster.settings import Frames, Settings, Side, Threads
 
 PresetName = Literal["smoke", "small", "full", "test"]
 
@@ -23,7 +23,7 @@ class PairsRender(Settings, frozen=True):
     hours; test: the held-out worlds that `eval` measures on."""
     out: Path = Path("data/pairs")
     """Folder of the dataset; its format is in docs/DATASET.md."""
-    workers: int = 2
+    workers: Threads = 2
     """Clips rendered at a time, each on one core or more."""
 
 
@@ -43,7 +43,7 @@ class PairsExport(Settings, frozen=True):
     """Folder to write."""
     split: Literal["train", "validation", "test"] = "train"
     """Which clips."""
-    frames: int = 9
+    frames: Frames = 9
     """Frames of each clip to take from its start; the trainer wants 8k+1."""
-    size: tuple[int, int] = (256, 160)
+    size: tuple[Side, Side] = (256, 160)
     """Width and height; the trainer wants multiples of 32."""

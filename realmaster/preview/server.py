@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import struct
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -34,6 +32,7 @@ from capture.frame import Kind
 from capture.paced import RealTimeSource
 from realmaster.errors import UserError
 from realmaster.pictures import fit
+from realmaster.preview.door import Door, loopback, page_token
 from realmaster.preview.metrics import metrics_text
 from realmaster.recording import Recording
 from realmaster.session import Shown
@@ -89,13 +88,11 @@ class Controls:
 
 
 class Preview:
-    """A `Sink` that shows the stream on `http://host:port/`; holds one pair, the newest."""
+    """A `Sink` that shows the stream on a page of its own; holds one pair, the newest."""
 
     def __init__(self, host: str, port: int, settings: RenderSettings) -> None:
-        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
-            raise UserError(f"the preview page has no password and stays on loopback, not {host}: "
-                            "use an SSH tunnel to see it from elsewhere")
-        self.host, self.port = host, port
+        self.host, self.port = loopback(host), port
+        self._door = Door(page_token())
         self.settings, self.controls = settings, Controls()
         self._latest: tuple[int, Shown] | None = None
         self._stats, self._status = Stats(), dict[str, object]()
@@ -115,8 +112,8 @@ class Preview:
 
     @property
     def address(self) -> str:
-        """Where the page is."""
-        return f"http://{self.host}:{self.port}/"
+        """Where the page is: a URL with the token that lets its reader in."""
+        return self._door.address(self.host, self.port)
 
     # Called by the session's thread.
 
@@ -151,28 +148,24 @@ class Preview:
         self._loop.run_forever()
 
     async def _start(self) -> None:
-        app = web.Application()
+        app = web.Application(middlewares=[self._door.check])
+        app.on_response_prepare.append(self._door.harden)
         app.router.add_get("/", self._index)
         app.router.add_get("/ws", self._socket)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_static("/static", WEB)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self.host, self.port).start()
-        self.port = self._runner.addresses[0][1]  # the real one, if 0 was asked for
+        assert self._runner.server is not None
+        self.port = await self._door.open(self._runner.server, self.host, self.port)  # the real one, if 0 was asked for
 
     async def _index(self, _: web.Request) -> web.StreamResponse:
         return web.FileResponse(WEB / "index.html", headers={"Cache-Control": "no-store"})
 
-    async def _metrics(self, request: web.Request) -> web.StreamResponse:
-        if request.host not in self._own_names():
-            raise web.HTTPForbidden(text="ask for the metrics by their own address")
+    async def _metrics(self, _: web.Request) -> web.StreamResponse:
         return web.Response(text=metrics_text(self._stats, time.monotonic()), content_type="text/plain")
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        origin = urlsplit(request.headers.get("Origin", "")).netloc
-        if request.host not in self._own_names() or origin not in self._own_names():
-            raise web.HTTPForbidden(text="the preview talks to its own page only")
         if len(self._viewers) >= MAX_VIEWERS:
             raise web.HTTPServiceUnavailable(text=f"{MAX_VIEWERS} viewers are watching already")
         socket = web.WebSocketResponse(max_msg_size=MAX_SAID, heartbeat=5, compress=False)
@@ -190,9 +183,6 @@ class Preview:
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await sender
         return socket
-
-    def _own_names(self) -> set[str]:
-        return {f"{name}:{self.port}" for name in ("127.0.0.1", "localhost", "[::1]", self.host)}
 
     async def _send(self, socket: web.WebSocketResponse, wanted: asyncio.Event) -> None:
         """Sends the newest pair whenever the viewer wants one, and the status twice a second."""
@@ -224,7 +214,7 @@ class Preview:
         """What a viewer asks for; anything else is ignored."""
         try:
             said = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):  # not JSON, or nested without end
             return
         if not isinstance(said, dict):
             return
@@ -241,6 +231,7 @@ class Preview:
             self.settings = replace(self.settings, prompt=prompt[:MAX_PROMPT])
 
     async def _shut_down(self) -> None:
+        await self._door.close()
         for socket in list(self._viewers):
             await socket.close()
         await self._runner.cleanup()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+import msgspec
 import tyro
 
-from realmaster.config import TINY, Settings
+from realmaster.config import TINY
+from realmaster.settings import Frames, Seed, Settings, Threads
 
 StageName = Literal["vae", "base", "lora", "few-step"]
 Variant = Literal["tiny", "per-frame", "regression", "guides"]
@@ -35,15 +37,15 @@ class Train(Settings, frozen=True):
     """tiny, or the folder of a large model (see docs/MODELS.md): what `stage` and `variant` say is for tiny alone."""
     attention: Literal["full", "one_way"] = "one_way"
     """For a large model: one_way caches the reference while it renders; full is how published LoRAs are trained."""
-    reference_scale: int = 1
+    reference_scale: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
     """For a large model: 2 gives it the game's window at half the size, which costs a quarter."""
-    reference_reach: int | None = None
+    reference_reach: Annotated[int, msgspec.Meta(ge=0)] | None = None
     """For a large model in one_way: a latent frame sees of the reference only frames that are at most so many away."""
     guides: bool = False
     """For a large model: give it the game's normals and depth as a second reference. To render, it needs them too."""
-    threads: int = 2
+    threads: Threads = 2
     """CPU threads."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of weights, batches and noise."""
     tensorboard: Path | None = None
     """Folder for the losses, for tensorboard (pip install tensorboard)."""
@@ -54,9 +56,9 @@ class Export(Settings, frozen=True):
 
     checkpoint: Path = TINY
     """Folder with vae/, transformer/ and lora.safetensors; the graphs go to its onnx/."""
-    width: int = 256
+    width: Annotated[int, msgspec.Meta(ge=16, le=8192, multiple_of=16)] = 256
     """Frame width in pixels, a multiple of 16."""
-    height: int = 144
+    height: Annotated[int, msgspec.Meta(ge=16, le=8192, multiple_of=16)] = 144
     """Frame height in pixels, a multiple of 16."""
-    length: int = 13
+    length: Frames = 13
     """Frames in a window, 4k + 1."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +17,11 @@ from pathlib import Path
 import av
 import pytest
 
+from benchmarks.common import part_of
 from capture.session import SessionSource
 from realmaster.config import TINY
 from realmaster.launch import STEADY_SECONDS
+from tests.browser import browser, wait_for
 from tests.conftest import moving_frames
 from tests.contract.test_sources import record
 
@@ -44,34 +45,6 @@ def running(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Po
         if process.poll() is None:
             process.kill()
         process.communicate()
-
-
-@contextmanager
-def browser(folder: Path):
-    """Headless Chromium, driven by its own driver."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    if shutil.which("chromedriver") is None:
-        pytest.skip("needs chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-                 "--disable-component-update", "--disable-sync", f"--user-data-dir={folder}", "--window-size=1280,960"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
-    try:
-        yield driver
-    finally:
-        driver.quit()
-
-
-def wait_for(driver, script: str, seconds: float = PATIENCE):
-    """The first true value of `script` in the page."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := driver.execute_script(f"return {script}"):
-            return value
-    raise AssertionError(f"never true: {script}; the page says: "
-                         + driver.execute_script("return document.body.innerText"))
 
 
 CANVAS_SUM = """(() => {
@@ -133,7 +106,7 @@ def record_from_the_page(driver, folder: Path) -> None:
 
 def metric(address: str, name: str) -> float:
     """One number of `/metrics`."""
-    with urllib.request.urlopen(f"{address}metrics", timeout=10) as answer:  # noqa: S310  loopback
+    with urllib.request.urlopen(part_of(address, "/metrics"), timeout=10) as answer:  # noqa: S310  loopback
         found = re.search(rf"^realmaster_{name} (\S+)$", answer.read().decode(), re.MULTILINE)
     return float(found[1]) if found else 0.0
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.common import part_of
 from bridge.protocol import MAX_PROMPT, RenderSettings
 from realmaster.errors import UserError
 from realmaster.preview.server import MAX_VIEWERS, Preview
@@ -39,11 +40,19 @@ def split(message: bytes) -> tuple[dict, np.ndarray, np.ndarray]:
     return header, *(cv2.imdecode(np.frombuffer(b, np.uint8), cv2.IMREAD_COLOR)[..., ::-1] for b in (game, photo))
 
 
+def at(preview: Preview, path: str) -> str:
+    return part_of(preview.address, path)
+
+
+def origin_of(preview: Preview) -> str:
+    return at(preview, "").partition("?")[0]
+
+
 def with_socket(preview: Preview, use, **headers: str):
     async def go():
-        origin = {"Origin": preview.address.rstrip("/"), **headers}
+        origin = {"Origin": origin_of(preview), **headers}
         async with (aiohttp.ClientSession() as session,
-                    session.ws_connect(f"{preview.address}ws", headers=origin) as socket):
+                    session.ws_connect(at(preview, "/ws"), headers=origin) as socket):
             return await use(socket)
 
     return asyncio.run(asyncio.wait_for(go(), 20))
@@ -118,11 +127,11 @@ def test_other_pages_may_not_listen_in(preview, headers):
 
 def test_viewers_are_bounded(preview):
     async def go():
-        origin = {"Origin": preview.address.rstrip("/")}
+        origin = {"Origin": origin_of(preview)}
         async with aiohttp.ClientSession() as session:
-            sockets = [await session.ws_connect(f"{preview.address}ws", headers=origin) for _ in range(MAX_VIEWERS)]
+            sockets = [await session.ws_connect(at(preview, "/ws"), headers=origin) for _ in range(MAX_VIEWERS)]
             with pytest.raises(aiohttp.WSServerHandshakeError):
-                await session.ws_connect(f"{preview.address}ws", headers=origin)
+                await session.ws_connect(at(preview, "/ws"), headers=origin)
             for socket in sockets:
                 await socket.close()
 

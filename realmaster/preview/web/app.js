@@ -103,7 +103,7 @@ function send(message) {
 }
 
 function connect() {
-  socket = new WebSocket(`ws://${location.host}/ws`);
+  socket = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/ws${location.search}`);
   socket.binaryType = "arraybuffer";
   socket.onopen = () => send({ next: true });
   socket.onmessage = async ({ data }) => {
@@ -152,7 +152,10 @@ function drag(event) {
   split(100 * (event.clientX - box.left) / box.width);
 }
 
-stage.addEventListener("pointerdown", drag);
+stage.addEventListener("pointerdown", (event) => {
+  stage.setPointerCapture(event.pointerId); // a swipe that leaves the picture still moves the divider
+  drag(event);
+});
 stage.addEventListener("pointermove", drag);
 byId("wipe").onclick = () => layout("wipe");
 byId("side").onclick = () => layout("side");
@@ -171,8 +174,19 @@ byId("seek").oninput = (event) => {
   byId("seek-value").textContent = clock(Number(event.target.value));
   send({ seek: Number(event.target.value) });
 };
+
+// A slider that was moved with the pointer gives the keys back; one that was reached with Tab keeps its own keys.
+for (const slider of document.querySelectorAll('input[type="range"]')) {
+  slider.addEventListener("pointerup", () => slider.blur());
+}
+
+function belongsTo(target, key) {
+  if (target.matches('input[type="range"]')) return /^(Arrow|Home|End|Page)/.test(key);
+  return target.matches("input, textarea, select");
+}
+
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "INPUT") return;
+  if (event.ctrlKey || event.metaKey || event.altKey || belongsTo(event.target, event.key)) return;
   const now = Number(handle.getAttribute("aria-valuenow"));
   const actions = {
     ArrowLeft: () => split(now - 2), ArrowRight: () => split(now + 2), Home: () => split(0), End: () => split(100),
