@@ -33,6 +33,7 @@ $(VENV)/.live: pyproject.toml constraints.txt
 	sh scripts/system-packages.sh $(LIVE_PACKAGES)
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -e '.[games]'
+	@echo 'other commands: first ". $(VENV)/bin/activate", in each new terminal'
 	touch $@
 
 # torch is named first and exactly: left to the resolver, it can become a CUDA build of several GB.
