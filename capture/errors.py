@@ -8,7 +8,11 @@ class CaptureError(Exception):
 
 
 class SourceEnded(Exception):
-    """The source has no more frames: the file is over, or the game closed its ring."""
+    """The source has no more frames: the file is over, or the game closed its ring. `lost`: how many are missing."""
+
+    def __init__(self, message: str, lost: int = 0) -> None:
+        super().__init__(message)
+        self.lost = lost
 
 
 class BadFrame(CaptureError):

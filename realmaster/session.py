@@ -188,6 +188,7 @@ class Session:
             frame = self.source.read(timeout)
         except SourceEnded as end:
             log.info("%s", end)
+            self._drop("source", end.lost)
             self._source_ended = True
             if self._windower is not None:
                 self._queue(self._windower.flush())
