@@ -22,7 +22,8 @@ from pathlib import Path
 import moderngl
 
 from benchmarks.common import child, machine
-from engine_plugins.opengl.launch import build, cache, prepare
+from engine_plugins.opengl.launch import prepare
+from engine_plugins.opengl.library import library
 from tests.foreign import FOREIGN, environment
 
 RUNS = 3
@@ -197,7 +198,7 @@ def call() -> None:
                                   ("game", CALLS, [f"-L{text}", "-l:libGL.so.1", f"-Wl,-rpath,{text}"])):
             (folder / f"{name}.c").write_text(code)
             subprocess.run(["cc", "-O2", "-o", name, f"{name}.c", *flags], cwd=folder, check=True)
-        surroundings = [{**os.environ, **more} for more in ({}, {"LD_PRELOAD": str(build(cache()))})]
+        surroundings = [{**os.environ, **more} for more in ({}, {"LD_PRELOAD": str(library())})]
         times = [float(subprocess.check_output([str(folder / "game")], env=env)) for env in surroundings]
     print(f"a call of OpenGL: {times[0]:.1f} ns alone, {times[1]:.1f} ns with the library while nobody reads; "
           f"a thousand calls a frame: {(times[1] - times[0]) / 1e3:.4f} ms")

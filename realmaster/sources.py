@@ -17,7 +17,7 @@ from capture.video.source import VideoSource
 from engine_plugins.opengl.launch import prepare
 from realmaster.config import CaptureGame, Live, Look, Play, Watching
 from realmaster.errors import UserError
-from realmaster.launch import Starter
+from realmaster.launch import Children
 
 GAMES = {"demo": "engine_plugins.demo_game", "vizdoom": "engine_plugins.vizdoom_game"}
 
@@ -29,17 +29,17 @@ def used(look: Look) -> frozenset[Kind]:
     return frozenset({Kind.COLOR, Kind.SCENE_COLOR} | ids | guides)
 
 
-def open_source(settings: Watching | Play, start: Starter) -> FrameSource:
+def open_source(settings: Watching | Play, children: Children) -> FrameSource:
     """A live source, with its game started."""
     if isinstance(settings, Play):
         return RealTimeSource(SessionSource(settings.session, settings.start, settings.stop, used(settings.look)))
     kinds = used(settings.look) | {Kind[name.upper()] for name in settings.buffers}
     if isinstance(settings, CaptureGame):
-        return _opengl(settings, kinds, start)
+        return _opengl(settings, kinds, children)
     assert isinstance(settings, Live)
     match settings.source:
         case "engine":
-            return _engine(settings, kinds, start)
+            return _engine(settings, kinds, children)
         case "screen":
             region = window_region(settings.window) if settings.window else (
                 parse_region(settings.region) if settings.region else None)
@@ -50,7 +50,7 @@ def open_source(settings: Watching | Play, start: Starter) -> FrameSource:
             return RealTimeSource(VideoSource(settings.video))
 
 
-def _engine(settings: Live, kinds: Collection[Kind], start: Starter) -> FrameSource:
+def _engine(settings: Live, kinds: Collection[Kind], children: Children) -> FrameSource:
     """Attaches to a game, which is started first unless somebody else does that."""
     if settings.game == "none":
         if not settings.ring:
@@ -60,11 +60,11 @@ def _engine(settings: Live, kinds: Collection[Kind], start: Starter) -> FrameSou
     arguments = [GAMES[settings.game], "--ring", ring, "--fps", str(settings.max_fps)]
     if settings.game == "demo":
         arguments += ["--world", settings.world]
-    start("game", [*arguments, *(["--framelocked"] if settings.pacing is Pacing.FRAMELOCKED else [])])
+    children.module("game", [*arguments, *(["--framelocked"] if settings.pacing is Pacing.FRAMELOCKED else [])])
     return EngineSource(ring, settings.pacing, None, kinds=kinds)
 
 
-def _opengl(settings: CaptureGame, kinds: Collection[Kind], start: Starter) -> FrameSource:
+def _opengl(settings: CaptureGame, kinds: Collection[Kind], children: Children) -> FrameSource:
     """Starts a game that knows nothing of us. Raises `UserError` if its ring is taken."""
     if not settings.command:
         raise UserError("say which game, after --: realmaster capture-game -- minetest --go")
@@ -72,5 +72,5 @@ def _opengl(settings: CaptureGame, kinds: Collection[Kind], start: Starter) -> F
     if in_use(name):
         raise UserError(f"another game publishes the ring {name} already: end it, or give this one its own --ring")
     launch = prepare(settings.command, name, locked=settings.pacing is Pacing.FRAMELOCKED, profile=settings.profile)
-    start(Path(settings.command[0]).name, launch.arguments, launch.environment)
+    children.program(Path(settings.command[0]).name, launch)
     return EngineSource(name, settings.pacing, None, kinds=kinds)

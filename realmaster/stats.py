@@ -44,6 +44,8 @@ class Stats:
     """One sentence on the server; empty when all is well."""
     source: str = ""
     """The same on the game."""
+    child: str = ""
+    """The same on a child of ours that gives nothing: it says more than the other side of a connection can know."""
     model: str = ""
     prompts: bool = False
     """Whether the model reads a prompt."""
@@ -88,7 +90,7 @@ class Stats:
         """Plain data for the page and the log."""
         return {"fps_in": round(self.rate_in.value(now), 1), "fps_out": round(self.rate_out.value(now), 1),
                 "behind": round(self.behind, 2), "dropped": dict(self.dropped), "read": self.read,
-                "shown": self.shown, "server": self.server, "source": self.source, "model": self.model,
+                "shown": self.shown, "server": self.server, "source": self.child or self.source, "model": self.model,
                 "prompts": self.prompts, "guides": self.guides,
                 "seam": None if self.seam is None else round(self.seam, 2),
                 "stage_ms": {k: round(v, 1) for k, v in self.stage_ms.items()},
@@ -96,8 +98,8 @@ class Stats:
 
     def line(self, now: float) -> str:
         """The status in one line."""
-        if self.source or self.server:
-            return (self.source or self.server) + self._recorded()
+        if trouble := self.child or self.source or self.server:
+            return trouble + self._recorded()
         dropped = ", ".join(f"{n} {cause}" for cause, n in sorted(self.dropped.items())) or "0"
         stages = "  ".join(f"{k} {v:.0f}" for k, v in self.stage_ms.items())
         return (f"in {self.rate_in.value(now):.1f} fps -> {self.model} {self.rate_out.value(now):.1f} fps | "

@@ -16,6 +16,8 @@
 #include "../native/realmaster.h"
 #include "camera.h"
 #include "grab.h"
+#include "refuse.h"
+#include "report.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -233,7 +235,8 @@ static void *keep_alive(void *unused) {
     for (;;) {
         nanosleep(&pause, NULL);
         pthread_mutex_lock(&ring_lock);
-        if (ring != NULL) rm_beat(ring);
+        if (refuse_now()) failed = 1; /* an anti-cheat was loaded meanwhile */
+        else if (ring != NULL) rm_beat(ring);
         pthread_mutex_unlock(&ring_lock);
     }
     return unused;
@@ -245,7 +248,7 @@ static void open_ring(void) {
     uint64_t bytes = rm_frame_bytes((uint64_t)width * (uint64_t)height * 24); /* depth may be drawn twice as large */
     int error = 0;
     pthread_mutex_lock(&ring_lock);
-    if (name == NULL) failed = 1;
+    if (name == NULL || refuse_now()) failed = 1;
     else if (ring != NULL) error = rm_reopen(ring, bytes);
     else if ((error = rm_open(name, bytes, locked ? RM_FRAMELOCKED : 0, &ring)) == 0 &&
              pthread_create(&keeper, NULL, keep_alive, NULL) == 0) pthread_detach(keeper);
@@ -253,8 +256,9 @@ static void open_ring(void) {
     owner = getpid();
     if (error) {
         fprintf(stderr, "realmaster: %s\n", rm_error(error));
+        report("failed", rm_error(error));
         failed = 1;
-    }
+    } else if (!failed) report_ring(name);
 }
 
 /* Nobody reads any more, or what was begun is of another size: nothing of it may be taken for the next frame's. */
@@ -268,6 +272,7 @@ static void forget(void) {
 }
 
 static void start(void *context, int now_width, int now_height) {
+    if (ring == NULL) report("swap", "");
     metres_per_unit = number_from("REALMASTER_METRES_PER_UNIT", 1);
     screen_passes = (int)number_from("REALMASTER_SCREEN_PASSES", 1);
     locked = getenv("REALMASTER_LOCKED") != NULL;

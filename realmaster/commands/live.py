@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from bridge.client import BridgeClient
 from capture.paced import RealTimeSource
-from capture.ring import remove_ring
 from capture.source import Pacing
 from realmaster.commands.render import render_settings
 from realmaster.config import CaptureGame, Play, Record, Serve, Watching
 from realmaster.errors import UserError
-from realmaster.launch import Child, Starter
+from realmaster.launch import Children
 from realmaster.preview.server import Controls, Preview
 from realmaster.recording import Recording
 from realmaster.regions import Regions
+from realmaster.runtime import session_folder
 from realmaster.session import Session, Sink
 from realmaster.settings import as_toml
 from realmaster.sinks import JsonLog, StatusLine
@@ -36,26 +35,20 @@ def run(settings: Watching | Play) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="realmaster-")))
+        folder = stack.enter_context(session_folder())
         (folder / "settings.toml").write_text(as_toml(settings))
-        children: list[Child] = []
-
-        def start(name: str, arguments: list[str], environment: Mapping[str, str] | None = None) -> None:
-            if isinstance(settings, CaptureGame) and environment is not None:
-                # A game that a signal ends cannot remove its ring itself.
-                stack.callback(remove_ring, settings.name)
-            children.append(Child(name, arguments, folder, environment))
-            stack.callback(children[-1].stop)
-
+        children = Children(folder)
+        stack.callback(children.stop)
         recording = Recording(settings) if isinstance(settings, Watching) else None
         if recording is not None:
             stack.callback(recording.close)
         preview = Preview(settings.host, settings.port, render_settings(settings.look))
         stack.callback(preview.close)
-        link = _link(settings, folder, start)
-        source = open_source(settings, start)
+        link = _link(settings, folder, children)
+        source = open_source(settings, children)
         preview.controls = Controls(recording, source if isinstance(source, RealTimeSource) else None)
-        sinks: list[Sink] = [preview, StatusLine(), *([recording] if recording else []),
+        terminal = StatusLine()
+        sinks: list[Sink] = [preview, terminal, *([recording] if recording else []),
                              *([JsonLog(settings.log_json)] if settings.log_json else [])]
         session = Session(source, link, sinks, lambda: preview.settings, max_fps=settings.max_fps,
                           pacing=settings.pacing if isinstance(settings, Watching) else Pacing.FREERUN,
@@ -64,24 +57,27 @@ def run(settings: Watching | Play) -> int:
         if recording is not None and isinstance(settings, Record):
             recording.start(settings.output)
         print(f"RealMaster is at {preview.address} (Ctrl-C stops it)", flush=True)
-        stats = session.run(_stopper(settings, stop, children, session, preview=preview, recording=recording))
+        stats = session.run(_stopper(settings, stop, children, session, preview=preview, terminal=terminal,
+                                     recording=recording))
     return _finish(settings, stats, recording)
 
 
 def _finish(settings: Watching | Play, stats: Stats, recording: Recording | None) -> int:
-    """Says what came of it. Exit status 1 if what was to be recorded is not all there."""
+    """Says what came of it. Exit status 1 if a game gave no picture, or what was to be recorded is not all there."""
     print(f"\nread {stats.read} frames, showed {stats.shown}; dropped: "
           f"{', '.join(f'{n} {cause}' for cause, n in sorted(stats.dropped.items())) or 'none'}")
     for line in stats.percentiles():
         print(line)
     if recording is not None and recording.summary():
         print(recording.summary())
+    if isinstance(settings, CaptureGame) and not stats.read:
+        raise UserError(stats.child or stats.source or "the game ended before its first picture could be read")
     return int(isinstance(settings, Record) and recording is not None and bool(recording.status.error))
 
 
-def _stopper(settings: Watching | Play, stop: threading.Event, children: list[Child], session: Session, *,
-             preview: Preview, recording: Recording | None) -> Callable[[], bool]:
-    """A check for `Session.run`, which also looks after the children and keeps the page informed."""
+def _stopper(settings: Watching | Play, stop: threading.Event, children: Children, session: Session, *,
+             preview: Preview, terminal: StatusLine, recording: Recording | None) -> Callable[[], bool]:
+    """A check for `Session.run`, which also looks after the children and keeps page and terminal informed."""
     started = time.monotonic()
     checked = started
 
@@ -90,18 +86,18 @@ def _stopper(settings: Watching | Play, stop: threading.Event, children: list[Ch
         now = time.monotonic()
         if now - checked > CHECK_SECONDS:
             checked = now
+            children.check()
             session.stats.recording = recording.status if recording else None
+            session.stats.child = children.explain(session.stats)
             preview.update(session.stats)
-            for child in children:
-                child.check()
-        over = any(child.over for child in children)
+            terminal.tell(session.stats)
         failed = isinstance(settings, Record) and recording is not None and bool(recording.status.error)
-        return failed or over or stop.is_set() or (settings.seconds > 0 and now - started > settings.seconds)
+        return failed or children.over or stop.is_set() or (settings.seconds > 0 and now - started > settings.seconds)
 
     return stopped
 
 
-def _link(settings: Watching | Play, folder: Path, start: Starter) -> BridgeClient | None:
+def _link(settings: Watching | Play, folder: Path, children: Children) -> BridgeClient | None:
     """The way to the server; starts one of ours if the settings say `auto`."""
     if settings.server == "none":
         return None
@@ -111,5 +107,5 @@ def _link(settings: Watching | Play, folder: Path, start: Starter) -> BridgeClie
         raise UserError("--key and --server-key are for a --server on another machine")
     address = f"ipc://{folder}/server"
     (folder / "serve.toml").write_text(as_toml(Serve(bind=address, model=settings.model)))
-    start("server", ["realmaster", "serve", "--config", str(folder / "serve.toml")])
+    children.module("server", ["realmaster", "serve", "--config", str(folder / "serve.toml")])
     return BridgeClient(address, "live")

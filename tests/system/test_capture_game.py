@@ -19,6 +19,7 @@ from capture.frame import Flags, Kind
 from capture.ring import ring_path
 from capture.source import Pacing
 from engine_plugins.opengl import launch
+from engine_plugins.opengl.library import library
 from realmaster.interface import scene_of
 from realmaster.link import LocalLink
 from realmaster.probe import examine
@@ -136,7 +137,7 @@ def test_a_killed_game_is_told(name, tmp_path, xvfb, ring_name):
         in_play(source, 5)
         kill_game(process)
         out, _ = process.communicate(timeout=DEADLINE)
-    assert "stopped (status -9)" in out and not ring_path(ring_name).exists()
+    assert "was ended by SIGKILL" in out and not ring_path(ring_name).exists()
 
 
 @pytest.mark.parametrize("name", ["stranger", "minetest"])
@@ -221,10 +222,12 @@ def test_a_profile_is_read_strictly(tmp_path):
     good.write_text('programs = ["game"]\nmeters = 2\n')
     with pytest.raises(CaptureError, match="unknown field `meters`"):
         launch.read_profile(good)
-    assert launch.profile_of("minetest").metres_per_unit == 0.1 and launch.profile_of("other").metres_per_unit == 1
+    assert launch.profile_of(["env", "minetest"]).metres_per_unit == 0.1
+    assert launch.profile_of(["other"]).metres_per_unit == 1
 
 
 def test_without_a_compiler_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CaptureError, match="apt-get install gcc"):
-        launch.build(tmp_path)
+        library()

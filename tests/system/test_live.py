@@ -257,7 +257,7 @@ def test_a_child_that_dies_is_named(victim):
         os.kill(int(found[0]), signal.SIGKILL)
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 1
-        assert f"the {victim} stopped (status -9)" in output
+        assert f"the {victim} was ended by SIGKILL" in output
         assert "Traceback" not in output
 
 

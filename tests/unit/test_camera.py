@@ -9,7 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from engine_plugins.opengl.launch import SOURCE
+from engine_plugins.opengl.library import SOURCE
 from tests.unit.test_matrix import Camera, given_to, projection, taken, view
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler: apt-get install gcc libc6-dev")

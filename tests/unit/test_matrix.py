@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine_plugins.opengl.launch import SOURCE
+from engine_plugins.opengl.library import SOURCE
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler: apt-get install gcc libc6-dev")
 MATRIX = ctypes.c_float * 16
