@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +21,7 @@ MAX_ID, MAX_NS, MAX_DROPPED = 2**64 - 1, 2**63 - 1, 2**32 - 1
 RANGES = {"frame_id": MAX_ID, "session_id": MAX_ID, "t_capture_ns": MAX_NS, "dropped": MAX_DROPPED}
 MIN_VOLUME = 1e-9
 """A matrix is singular if the volume that its rows span is less than this part of the product of their lengths."""
+MAX_NUMBER = float(np.finfo(np.float32).max)
 MATRICES = ("view", "projection", "previous_view", "previous_projection")
 
 
@@ -27,35 +31,66 @@ def check_frame(frame: Frame) -> None:
         raise BadFrame(f"a frame has 1 to {MAX_BUFFERS} buffers, not {len(frame.buffers)}")
     for kind, buffer in frame.buffers.items():
         check_buffer(kind, buffer)
-    for name, most in RANGES.items():
-        if not 0 <= getattr(frame, name) <= most:
-            raise BadFrame(f"{name} is {getattr(frame, name)}; it is a number from 0 to {most}")
-    if not abs(frame.t_game) <= MAX_SECONDS:  # a NaN is not, either
-        raise BadFrame(f"t_game is {frame.t_game}; it is the game's time in seconds, at most {MAX_SECONDS:.0e}")
-    if not 0 <= frame.dt <= MAX_SECONDS:
-        raise BadFrame(f"dt is {frame.dt}; it is the seconds since the frame before, 0 or more")
-    if not 0 < frame.metres_per_unit < math.inf:
-        raise BadFrame(f"metres_per_unit is {frame.metres_per_unit}; it is more than 0")
+    check_numbers(vars(frame))
     if frame.camera is not None:
         check_camera(frame.camera)
+
+
+def check_numbers(facts: Mapping[str, Any]) -> None:
+    """Raises `BadFrame` unless the numbers of a frame, by the names of `Frame`'s fields, are in their ranges."""
+    for name, most in RANGES.items():
+        if not 0 <= facts[name] <= most:
+            raise BadFrame(f"{name} is {facts[name]}; it is a number from 0 to {most}")
+    if not abs(facts["t_game"]) <= MAX_SECONDS:  # a NaN is not, either
+        raise BadFrame(f"t_game is {facts['t_game']}; it is the game's time in seconds, at most {MAX_SECONDS:.0e}")
+    if not 0 <= facts["dt"] <= MAX_SECONDS:
+        raise BadFrame(f"dt is {facts['dt']}; it is the seconds since the frame before, 0 or more")
+    if not 0 < facts["metres_per_unit"] < math.inf:
+        raise BadFrame(f"metres_per_unit is {facts['metres_per_unit']}; it is more than 0")
 
 
 def check_camera(camera: Camera) -> None:
     """Raises `BadFrame` unless each matrix is (4, 4), finite and can be inverted, and `near` is less than `far`.
 
-    The last row of a view is (0, 0, 0, 1). `far` may be infinite.
+    `far` may be infinite. A matrix that is transposed, or of another space, passes: `check-plugin` tells those.
     """
-    if not math.isfinite(camera.near) or not camera.near < camera.far:  # a NaN is not less, either
-        raise BadFrame(f"the camera's near is {camera.near} m and its far {camera.far} m; near is finite and less")
-    if any(getattr(camera, name).shape != (4, 4) for name in MATRICES):
-        raise BadFrame("a matrix of the camera is not 4x4")
-    stacked = np.array([getattr(camera, name) for name in MATRICES], np.float64)
-    if not np.isfinite(stacked).all():
-        raise BadFrame("a matrix of the camera holds a NaN or an infinity")
-    views = stacked[::2]
-    if np.abs(views[:, 3] - (0, 0, 0, 1)).max() > 1e-3:
-        raise BadFrame("the last row of the camera's view is not 0 0 0 1: it may be transposed")
-    views[:, :3, 3] = 0  # how far away the world lies says nothing about the matrix
-    lengths = np.sqrt(np.square(stacked).sum(-1, keepdims=True))
-    if not lengths.all() or np.abs(np.linalg.det(stacked / lengths)).min() < MIN_VOLUME:
-        raise BadFrame("a matrix of the camera cannot be inverted")
+    check_lens(camera.near, camera.far)
+    for name in MATRICES:
+        check_matrix(name, tuple(getattr(camera, name).ravel().tolist()))
+
+
+def check_lens(near: float, far: float) -> None:
+    """Raises `BadFrame` unless `near` is finite and less than `far`, both in metres."""
+    if not math.isfinite(near) or not near < far:  # a NaN is not less, either
+        raise BadFrame(f"the camera's near is {near} m and its far {far} m; near is finite, and less")
+
+
+def check_matrix(name: str, numbers: tuple[float, ...]) -> None:
+    """Raises `BadFrame` unless `numbers`, row by row, are a good matrix of a camera, `name` being one of `MATRICES`."""
+    if wrong := _wrong(numbers, name.endswith("view")):
+        raise BadFrame(f"the camera's {name} {wrong}")
+
+
+@lru_cache(maxsize=16)  # most of a frame's matrices are those of the frame before
+def _wrong(numbers: tuple[float, ...], view: bool) -> str:
+    if len(numbers) != 16 or not all(abs(n) <= MAX_NUMBER for n in numbers):
+        return "is not 16 finite numbers"
+    rows = [numbers[i:i + 4] for i in range(0, 16, 4)]
+    if view:  # where the camera is says nothing about its matrix
+        rows = [(*row[:3], float(i == 3)) for i, row in enumerate(rows)]
+    return "" if _volume(rows) > MIN_VOLUME else "cannot be inverted"
+
+
+def _volume(rows: list[tuple[float, ...]]) -> float:
+    """What four vectors span, as a part of what they would at right angles: |determinant| / product of lengths.
+
+    By Laplace's expansion along two rows; for so few numbers numpy's calls cost ten times the arithmetic.
+    """
+    lengths = [math.hypot(*row) for row in rows]
+    if not all(lengths):
+        return 0.0
+    a, b, c, d = ([n / length for n in row] for row, length in zip(rows, lengths, strict=True))
+    pairs = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
+    upper = [a[i] * b[j] - a[j] * b[i] for i, j in pairs]
+    lower = [c[i] * d[j] - c[j] * d[i] for i, j in pairs]
+    return abs(sum(sign * u * w for sign, u, w in zip((1, -1, 1, 1, -1, 1), upper, reversed(lower), strict=True)))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from capture.errors import CaptureError, SourceEnded
 from capture.frame import Buffer, Encoding, Flags, Frame, Kind
+from capture.recording.folder import absolute, check_finished, own_file
 from capture.recording.layout import Section, buffer_of, facts_of, track_file
 from capture.recording.reader import read_about, read_index
 from capture.source import SourceInfo
@@ -17,14 +18,18 @@ from capture.video.tracks import TrackReader
 class SessionSource:
     """Plays the frames of `path` between `start` and `stop` seconds (0 for the end), with buffers of `kinds`.
 
-    `t_capture_ns` of a frame is its place in the session. Raises `CaptureError` if it is damaged.
+    `t_capture_ns` of a frame is its place in the session, and `dropped` counts what is missing before it: lost in
+    recording, or left out because its line cannot be used. Raises `CaptureError` if the session is unfinished or
+    damaged.
     """
 
     trouble = ""
 
     def __init__(self, path: Path, start: float = 0.0, stop: float = 0.0,
                  kinds: Collection[Kind] = tuple(Kind)) -> None:
+        path = absolute(path)
         self.path, self.kinds = path, kinds
+        check_finished(path)
         self.about = read_about(path)
         self.index = read_index(path)
         if not self.index.pts:
@@ -49,7 +54,7 @@ class SessionSource:
 
     def _rate(self) -> Fraction:
         span = self.index.pts[-1] - self.index.pts[0]
-        return Fraction(round((len(self.index.pts) - 1) * 1_000_000 / span), 1000) if span else Fraction(24)
+        return Fraction(max(1, round((len(self.index.pts) - 1) * 1_000_000 / span)), 1000) if span else Fraction(24)
 
     def seek(self, seconds: float) -> None:
         """The next frame is the first one at or after `seconds`; it says that the picture has jumped."""
@@ -68,7 +73,8 @@ class SessionSource:
     def read(self, timeout: float) -> Frame | None:
         """See `FrameSource.read`."""
         if self.next >= self.end:
-            raise SourceEnded(f"{self.info.name} is over")
+            missing = self.index.missing_after if self.end == len(self.index.pts) else 0
+            raise SourceEnded(f"{self.info.name} is over", lost=missing)
         entry = self.index.entry(self.next)
         section = self.index.sections[entry.section]
         if entry.section != self._section:
@@ -85,7 +91,7 @@ class SessionSource:
         self._close_tracks()
         for name in section.buffers:
             if (kind := Kind[name.upper()]) in self.kinds:
-                self._tracks[kind] = TrackReader(self.path / track_file(name, section.number))
+                self._tracks[kind] = TrackReader(own_file(self.path, track_file(name, section.number)))
                 if self.next and self.index.section_of[self.next - 1] == section.number:
                     self._tracks[kind].seek(pts)
         self._section = section.number

@@ -12,26 +12,41 @@ Frames are matched by timestamp: a picture of any track belongs to the entry wit
 milliseconds. Every picture is a key frame, so the loss of one costs no other. Colours are H.264 RGB,
 lossless (alpha is not kept: it reads as 255); photo is H.264 4:2:0, nearly lossless; all else is
 FFV1 `gray16le`, bit-exact, holding the buffer's bytes as 16-bit planes side by side (`planes`).
+
+The numbers of sections rise, though one may be missing; times rise from frame to frame. The structures below refuse
+what cannot be: names of buffers are those of `FORMATS` alone, never a path, and numbers keep to their ranges.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import cv2
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
+from capture.checks import MATRICES, check_lens, check_matrix, check_numbers
 from capture.errors import CaptureError
-from capture.frame import FORMATS, Buffer, Camera, CameraSource, Encoding, Flags, Frame, Kind
+from capture.frame import FORMATS, MAX_SIDE, Buffer, Camera, CameraSource, Encoding, Flags, Frame, Kind
 
 ABOUT, INDEX, PHOTO, PART = "session.json", "frames.jsonl", "photo", ".part"
 FORMAT, VERSION = "realmaster-session", 1
 COLOURS = (Kind.COLOR, Kind.SCENE_COLOR)
 MS = 1_000_000
 """Nanoseconds in a tick of a session's clock."""
+MAX_PTS = 10**12
+"""Thirty years, in milliseconds."""
+MAX_SECTION = 99_999
+BUFFERS = {(kind.name.lower(), encoding.name) for kind, encoding in FORMATS}
+
+Pts = Annotated[int, Meta(ge=0, le=MAX_PTS)]
+Number = Annotated[int, Meta(ge=0, le=MAX_SECTION)]
+Side = Annotated[int, Meta(ge=1, le=MAX_SIDE)]
+Count = Annotated[int, Meta(ge=0, le=2**40)]
+Matrix = Annotated[list[float], Meta(min_length=16, max_length=16)]
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,35 +63,39 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 class Section(msgspec.Struct, frozen=True, kw_only=True, tag="section"):
     """Frames from here on have this size and these buffers (name of the kind to name of the encoding)."""
 
-    number: int
-    width: int
-    height: int
+    number: Number
+    width: Side
+    height: Side
     buffers: dict[str, str]
+
+    def __post_init__(self) -> None:
+        if "color" not in self.buffers or not BUFFERS.issuperset(self.buffers.items()):
+            raise ValueError(f"a section has color and other buffers of FORMATS, not {self.buffers}")
 
 
 class CameraEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A `capture.frame.Camera`: matrices row by row, `far` null where it is infinite."""
 
-    view: list[float]
-    projection: list[float]
-    previous_view: list[float]
-    previous_projection: list[float]
+    view: Matrix
+    projection: Matrix
+    previous_view: Matrix
+    previous_projection: Matrix
     near: float
     far: float | None
-    source: int
+    source: Annotated[int, Meta(ge=1, le=int(max(CameraSource)))]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, tag="frame"):
     """One frame's facts; names as in `capture.frame.Frame`. `dropped` counts what the recorder lost, too."""
 
-    pts: int
-    section: int
+    pts: Pts
+    section: Number
     frame_id: int
-    t_capture_ns: int
+    t_capture_ns: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     t_game: float
     dt: float
-    flags: int
-    dropped: int
+    flags: Annotated[int, Meta(ge=0, le=2**32 - 1)]
+    dropped: Count
     session_id: int
     metres_per_unit: float
     camera: CameraEntry | None
@@ -85,8 +104,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, tag="frame"):
 class End(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
     """The recording was ended properly after so many frames; `dropped` were lost after the last of them."""
 
-    frames: int
-    dropped: int = 0
+    frames: Count
+    dropped: Count = 0
 
 
 Line = Section | Entry | End
@@ -123,7 +142,9 @@ def picture_of(kind: Kind, buffer: Buffer) -> NDArray[Any]:
 
 
 def buffer_of(kind: Kind, encoding: Encoding, picture: NDArray[Any]) -> Buffer:
-    """Undoes `picture_of`; alpha reads as 255."""
+    """Undoes `picture_of`; alpha reads as 255. Raises `CaptureError` if the track holds other pictures."""
+    if picture.ndim != (3 if kind in COLOURS else 2):
+        raise CaptureError(f"the {kind.name} track holds pictures of another kind: the file is damaged")
     if kind in COLOURS:
         return Buffer(encoding, np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), np.uint8))
     return Buffer(encoding, from_planes(picture, kind, encoding))
@@ -133,8 +154,7 @@ def entry_of(frame: Frame, pts: int, dropped: int) -> Entry:
     """The line for `frame`; `section` is filled in by who writes it."""
     camera = None
     if (c := frame.camera) is not None:
-        rows = {n: [float(v) for v in getattr(c, n).ravel()]
-                for n in ("view", "projection", "previous_view", "previous_projection")}
+        rows = {n: [float(v) for v in getattr(c, n).ravel()] for n in MATRICES}
         camera = CameraEntry(**rows, near=c.near, far=None if math.isinf(c.far) else c.far, source=int(c.source))
     return Entry(pts=pts, section=0, frame_id=frame.frame_id, t_capture_ns=frame.t_capture_ns, t_game=frame.t_game,
                  dt=frame.dt, flags=int(frame.flags), dropped=frame.dropped + dropped, session_id=frame.session_id,
@@ -145,9 +165,17 @@ def facts_of(entry: Entry) -> dict[str, Any]:
     """Keyword arguments for a `Frame` like the one that was recorded; its capture time is its place in the session."""
     camera = None
     if (c := entry.camera) is not None:
-        rows = [np.array(getattr(c, n), np.float32).reshape(4, 4)
-                for n in ("view", "projection", "previous_view", "previous_projection")]
+        rows = [np.array(getattr(c, n), np.float32).reshape(4, 4) for n in MATRICES]
         camera = Camera(*rows, near=c.near, far=math.inf if c.far is None else c.far, source=CameraSource(c.source))
     return {"frame_id": entry.frame_id, "t_capture_ns": entry.pts * MS, "t_game": entry.t_game, "dt": entry.dt,
             "flags": Flags(entry.flags), "dropped": entry.dropped, "session_id": entry.session_id,
             "metres_per_unit": entry.metres_per_unit, "camera": camera}
+
+
+def check_entry(entry: Entry) -> None:
+    """Raises `BadFrame` if what `entry` says cannot be true."""
+    check_numbers(msgspec.structs.asdict(entry))
+    if (c := entry.camera) is not None:
+        check_lens(c.near, math.inf if c.far is None else c.far)
+        for name in MATRICES:
+            check_matrix(name, tuple(getattr(c, name)))

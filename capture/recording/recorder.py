@@ -1,38 +1,53 @@
 """Records a running session from a thread of its own, and remembers its last seconds.
 
-Queue: `QUEUE` frames and pictures wait to be encoded. When it is full, a lossless recorder lets its
-caller wait; any other drops the frame, counts it, and writes the count into the next frame's line.
+Queue: `QUEUE` frames and pictures wait to be encoded. When it is full, a lossless recorder lets its caller wait,
+`PUT_SECONDS` at most; after that, and any other at once, it drops the frame, counts it, and writes the count into the
+next frame's line. So it does with a frame whose facts cannot be true, or that no encoder takes.
 """
 
 from __future__ import annotations
 
 import queue
-import shutil
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.errors import CaptureError
+from capture.checks import check_frame
+from capture.errors import BadFrame, CaptureError
 from capture.frame import Frame
-from capture.recording.layout import MS, About, entry_of
-from capture.recording.replay import KeptFrame, KeptPhoto, Replay, recoded
-from capture.recording.tracks import CodedFrame, CodedPhoto, FrameCoder, PhotoCoder
+from capture.recording.disk import RESERVE, DiskWatch
+from capture.recording.layout import About, Entry, entry_of
+from capture.recording.replay import Replay
+from capture.recording.saver import ReplaySaver, from_here
+from capture.recording.timeline import Timeline
+from capture.recording.tracks import FrameCoder, PhotoCoder
 from capture.recording.writer import SessionWriter
+from supervise.worker import Worker, said
 
 QUEUE = 16
-DISK_RESERVE = 256 << 20
-"""Bytes that a recording leaves free: it ends, whole, before the disk is full."""
-DISK_CHECK_SECONDS = 1.0
+BUSY = QUEUE // 4
+"""With more than this in the queue, what is only convenient stands back."""
+PUT_SECONDS = 5.0
+"""A disk that takes nothing for so long has failed; a game is not held up any longer."""
+FINISH_SECONDS = 15.0
+"""So long a recording that was stopped is held open for photoreal pictures of its last frames."""
+CLOSE_SECONDS = 30.0
+"""So long is waited at the end for the recording to be made whole."""
+LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class RecorderStatus:
-    """What the page and the log tell. `path` is empty unless it records; `saved` describes the last session made."""
+    """What the page and the log tell. `path` is empty unless it records; `saved` describes the last session made.
+
+    `error` says why a recording, or a save, failed; `trouble` what goes wrong while it goes on.
+    """
 
     path: str = ""
     frames: int = 0
@@ -46,6 +61,7 @@ class RecorderStatus:
     replay_bytes: int = 0
     saved: str = ""
     error: str = ""
+    trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,104 +74,174 @@ class Recorder:
     """Takes frames and photoreal pictures; `start`, `stop` and `save_replay` may be called from any thread."""
 
     def __init__(self, about: About, *, lossless: bool, replay_seconds: float, replay_bytes: int,
-                 reserve: int = DISK_RESERVE) -> None:
+                 reserve: int = RESERVE) -> None:
         self.about, self.lossless, self.reserve = about, lossless, reserve
         self.replay = Replay(replay_seconds, replay_bytes) if replay_seconds > 0 else None
-        self.status = RecorderStatus()
+        self.active = False
+        """Whether a recording was begun, and neither stopped nor ended by an error."""
         self._queue: queue.Queue[Frame | _Photo | Callable[[], None]] = queue.Queue(QUEUE)
-        self._writer: SessionWriter | None = None
-        self._wanted = self.replay is not None
         # Counts that only the caller's side raises, and how much of them is written down.
-        self._lost = self._photos_lost = self._told = 0
-        self._frames, self._photos = FrameCoder(), PhotoCoder()
-        self._origin: int | None = None
-        self._last_pts, self._last_clock, self._disk_checked = -1, 0, 0.0
-        self._pts_of: dict[int, int] = {}
-        self._saved, self._error, self._free = "", "", 0
-        self._saver: threading.Thread | None = None
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
-        self._thread.start()
+        self._lost = self._photos_lost = self._told = self._photos_told = 0
+        self._patience = PUT_SECONDS if lossless else 0.0
+        self._photo_seen = -FINISH_SECONDS
+        self._trouble = ""
+        self._writer: SessionWriter | None = None
+        self._finish_by: float | None = None  # once it was stopped, and waits for its last pictures
+        self._newest = self._tail = 0  # when its last frame was captured; how many were lost after that
+        self._disk = DiskWatch(Path(), reserve)
+        self._frames, self._photos, self._timeline = FrameCoder(), PhotoCoder(), Timeline(about.clock)
+        self._saved = self._error = ""
+        self._over = False
+        self._saver = ReplaySaver(about, self._busy, self._hear, reserve) if self.replay else None
+        self._worker = Worker("recorder", self._work)
 
     # Called by the session's thread.
 
     def take(self, frame: Frame) -> None:
         """Records a frame of the game; it must not change any more."""
-        if not self._wanted:
-            return
-        if self.lossless:
-            self._queue.put(frame)
+        if not self.active and self.replay is None:
             return
         try:
-            self._queue.put_nowait(frame)
-        except queue.Full:
-            self._lost += 1 + frame.dropped
+            check_frame(frame)
+        except BadFrame as error:
+            self._leave_out(frame.dropped, said(error))
+            return
+        if not self._put(frame):
+            self._leave_out(frame.dropped, "")
 
     def take_photo(self, t_capture_ns: int, picture: NDArray[np.uint8]) -> None:
         """Records the photoreal version (H, W, 3) u8 of the frame that was captured at `t_capture_ns`."""
-        if not self._wanted:
-            return
-        try:
-            self._queue.put(_Photo(t_capture_ns, picture), block=self.lossless)
-        except queue.Full:
+        self._photo_seen = time.monotonic()
+        wanted = self.active or self.replay is not None or self._finish_by is not None
+        if wanted and not self._put(_Photo(t_capture_ns, picture)):
             self._photos_lost += 1  # a copy: the frame itself is recorded, and can be rendered again
 
-    def start(self, path: Path) -> None:
-        """Begins to record to `path`; an error shows up in `status`."""
-        self._wanted = True  # only the caller's side sets it, so what it takes from now on is recorded
-        self._queue.put(lambda: self._start(path))
+    def _put(self, item: Frame | _Photo) -> bool:
+        if not self._worker.put(self._queue, item, self._patience):
+            if self.lossless and self._patience:
+                self._trouble = f"frames are left out: nothing could be written for {PUT_SECONDS:.0f} s"
+            self._patience = 0.0  # the caller is not held up once for each frame
+            return False
+        self._patience = PUT_SECONDS if self.lossless else 0.0
+        return True
+
+    def _leave_out(self, dropped: int, why: str) -> None:
+        self._lost += 1 + dropped
+        if why:
+            self._trouble = f"frames are left out of the recording: {why}"
+
+    def start(self, path: Path, *, numbered: bool = False) -> None:
+        """Begins to record to `path`, or if that is taken and it is `numbered`, to one like it.
+
+        An error shows up in `status`. A recording that runs is ended.
+        """
+        self.active, self._trouble = True, ""
+        lost, photos_lost = self._lost, self._photos_lost
+        self._tell(lambda: self._start(path, numbered, lost, photos_lost))
 
     def stop(self) -> None:
-        """Ends the recording, if there is one."""
-        self._wanted = self.replay is not None
-        self._queue.put(self._stop)
+        """Ends the recording, if there is one, once the photoreal pictures of its last frames have come."""
+        self.active, lost = False, self._lost
+        self._tell(lambda: self._stop(lost))
 
-    def save_replay(self, path: Path) -> None:
-        """Writes what is remembered to `path`, beside all else."""
-        self._queue.put(lambda: self._save(path))
+    def save_replay(self, path: Path, *, numbered: bool = False) -> None:
+        """Writes what is remembered to `path`, beside all else; `numbered` as in `start`."""
+        self._tell(lambda: self._save(path, numbered))
+
+    def _tell(self, what: Callable[[], None]) -> None:
+        if not self._worker.put(self._queue, what, PUT_SECONDS):
+            self._error = f"the recorder has not answered for {PUT_SECONDS:.0f} s: look whether its disk still works"
+
+    def _busy(self) -> bool:
+        return self._queue.qsize() > BUSY
+
+    def _hear(self, saved: str, error: str) -> None:
+        """What became of a save."""
+        self._saved, self._error = saved or self._saved, error or self._error
 
     def close(self) -> None:
-        """Ends the recording and the thread; waits for both."""
-        if self._thread.is_alive():
-            self._queue.put(self._stop)
-            self._queue.put(self._closed.set)
-            self._thread.join()
-            if self._saver is not None:
-                self._saver.join()
-            self._tell()
+        """Ends the recording and the threads; waits for them, `CLOSE_SECONDS` at most."""
+        if self._over:
+            return
+        self.active = False
+        if not self._worker.put(self._queue, self._end, CLOSE_SECONDS) or not self._worker.join(CLOSE_SECONDS):
+            self._over = True
+            self._error = self._worker.trouble or ("the recording could not be ended in time: "
+                                                   "`realmaster recover` makes it whole")
+        if self._saver is not None:
+            self._saver.close()
+
+    @property
+    def status(self) -> RecorderStatus:
+        """How things stand at this moment."""
+        writer, replay, finishing = self._writer, self.replay, self._finish_by is not None
+        told = RecorderStatus(
+            photos_lost=self._photos_lost - self._photos_told, free_bytes=self._disk.free,
+            replay_seconds=replay.seconds if replay else 0.0, replay_bytes=replay.bytes if replay else 0,
+            saved=self._saved, error=self._worker.trouble or self._error, trouble=self._trouble)
+        if writer is None:
+            return told
+        return replace(
+            told, path="" if finishing else str(writer.path), frames=writer.frames, photos=writer.photos,
+            bytes=writer.bytes, seconds=writer.seconds,
+            lost=writer.lost + (self._tail if finishing else self._lost - self._told),
+            saved=f"{writer.path}: waiting for its last pictures" if finishing else told.saved)
 
     # The recorder's thread.
 
     def _work(self) -> None:
-        while not self._closed.is_set():
-            item = self._queue.get()
+        while not self._over:
             try:
-                if isinstance(item, Frame):
-                    self._frame(item)
-                elif isinstance(item, _Photo):
-                    self._photo(item)
-                else:
-                    item()
-            except (CaptureError, OSError) as error:
-                self._fail(str(error))
-            self._tell()
+                self._step()
+            except Exception as error:  # thread boundary: what was begun is given up, and the next can be recorded
+                self._fail(said(error))
+
+    def _step(self) -> None:
+        try:
+            item = self._queue.get(timeout=LOOK_SECONDS)
+        except queue.Empty:
+            item = None
+        if item is not None:
+            self._do(item)
+        if self._finish_by is not None and time.monotonic() > self._finish_by:
+            self._finish()
+
+    def _do(self, item: Frame | _Photo | Callable[[], None]) -> None:
+        if isinstance(item, Frame):
+            self._frame(item)
+        elif isinstance(item, _Photo):
+            self._photo(item)
+        else:
+            item()
 
     def _frame(self, frame: Frame) -> None:
-        if self._writer is None and self.replay is None:
+        recording = self._writer is not None and self._finish_by is None
+        if not recording and self.replay is None:
             return  # the recording has ended by itself
-        clock = frame.t_capture_ns if self.about.clock == "capture" else round(frame.t_game * 1e9)
-        if self._origin is None or clock < self._last_clock:  # the first frame, or a game that begins anew
-            self._origin = clock - (self._last_pts + 1) * MS
-        pts = max((clock - self._origin) // MS, self._last_pts + 1)
-        self._last_pts, self._last_clock = pts, clock
-        self._pts_of[frame.t_capture_ns] = pts
-        if len(self._pts_of) > 1024:  # far more than a session holds back
-            del self._pts_of[next(iter(self._pts_of))]
-        entry = entry_of(frame, pts, self._new_losses())
+        lost = self._new_losses()
+        entry = entry_of(frame, self._timeline.place(frame), lost)
         if self.replay is not None:
-            self.replay.add_frame(entry, frame.buffers)
-        if self._writer is not None:
-            self._write(self._writer, self._frames.code(entry, frame.buffers))
+            self._remember(self.replay.add_frame, entry, frame.buffers)
+        if self._writer is not None and recording:
+            if not self._writer.frames:  # what the source lost before the first frame is no loss of this recording
+                entry = msgspec.structs.replace(entry, dropped=lost)
+            self._newest = frame.t_capture_ns
+            self._record(self._writer, entry, frame)
+
+    def _remember(self, add: Callable[..., None], *what: Any) -> None:
+        try:
+            add(*what)
+        except CaptureError as error:
+            self._trouble = f"the last seconds are not all remembered: {said(error)}"
+
+    def _record(self, writer: SessionWriter, entry: Entry, frame: Frame) -> None:
+        try:
+            coded = self._frames.code(entry, frame.buffers)
+        except CaptureError as error:  # of a size that no encoder takes, say: the next may be another
+            self._leave_out(entry.dropped, said(error))
+            return
+        writer.write(coded)
+        self._watch_disk()
 
     def _new_losses(self) -> int:
         lost = self._lost
@@ -163,74 +249,74 @@ class Recorder:
         return new
 
     def _photo(self, photo: _Photo) -> None:
-        pts = self._pts_of.get(photo.t_capture_ns)
-        if pts is not None:  # else its frame was not recorded
+        place = self._timeline.of(photo.t_capture_ns)
+        if place is not None:  # else its frame was not recorded
             if self.replay is not None:
-                self.replay.add_photo(pts, photo.picture)
-            if self._writer is not None:
-                self._write(self._writer, self._photos.code(photo.picture, pts))
+                self._remember(self.replay.add_photo, place, photo.picture)
+            if self._writer is not None and (self._finish_by is None or photo.t_capture_ns <= self._newest):
+                self._record_photo(self._writer, photo.picture, place)
+        if self._finish_by is not None and photo.t_capture_ns >= self._newest:
+            self._finish()  # they come in order: no more of this recording will
 
-    def _write(self, writer: SessionWriter, coded: CodedFrame | CodedPhoto) -> None:
+    def _record_photo(self, writer: SessionWriter, picture: NDArray[np.uint8], place: int) -> None:
+        try:
+            coded = self._photos.code(picture, place)
+        except CaptureError as error:
+            self._photos_lost += 1
+            self._trouble = f"photoreal pictures are left out of the recording: {said(error)}"
+            return
         writer.write(coded)
-        self._watch_disk(writer)
+        self._watch_disk()
 
-    def _watch_disk(self, writer: SessionWriter) -> None:
-        now = time.monotonic()
-        if now - self._disk_checked > DISK_CHECK_SECONDS:
-            self._disk_checked = now
-            self._free = shutil.disk_usage(writer.part).free
-            if self._free < self.reserve:
-                self._stop()
-                self._error = (f"recording stopped: {self._free >> 20} MiB are left on the disk of {writer.path}, and "
-                               f"{self.reserve >> 20} are kept free. What was recorded is whole")
+    def _watch_disk(self) -> None:
+        """Ends the recording, whole, if the disk is nearly full."""
+        if not self._disk.enough():
+            self._finish()
+            self._error, self.active = self._disk.trouble, False
 
-    def _start(self, path: Path) -> None:
-        self._stop()
+    def _start(self, path: Path, numbered: bool, lost: int, photos_lost: int) -> None:
+        self._finish()
         self._error = ""
-        self._writer = SessionWriter(path, self.about)
+        self._told, self._photos_told = max(self._told, lost), photos_lost
+        self._writer = SessionWriter(path, self.about, numbered=numbered)
+        self._disk = DiskWatch(self._writer.part, self.reserve)
 
-    def _stop(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None and not writer.frames:
-            writer.abandon()
-            shutil.rmtree(writer.part)
-            raise CaptureError("nothing was recorded: no frame came")
-        if writer is not None:
-            writer.close(self._new_losses())
+    def _stop(self, lost: int) -> None:
+        if self._writer is None or self._finish_by is not None:
+            return
+        now = time.monotonic()
+        if now - self._photo_seen > FINISH_SECONDS:  # nothing is rendered
+            self._finish()
+            return
+        self._finish_by = now + FINISH_SECONDS
+        self._tail, self._told = max(0, lost - self._told), max(lost, self._told)
+
+    def _finish(self) -> None:
+        """Makes the recording whole."""
+        if self._writer is None:
+            return
+        tail = self._new_losses() if self._finish_by is None else self._tail
+        writer, self._writer, self._finish_by = self._writer, None, None
+        if not writer.frames:
+            writer.discard()
+            self._error = f"nothing was recorded: {self._trouble or 'no frame came'}"
+        else:
+            writer.close(tail)
             self._saved = writer.summary
 
     def _fail(self, message: str) -> None:
-        writer, self._writer = self._writer, None
-        self._error = message
+        writer, self._writer, self._finish_by = self._writer, None, None
+        self._error, self.active = message, False
         if writer is not None:
             writer.abandon()
 
-    def _save(self, path: Path) -> None:
-        if self.replay is None or not self.replay.items:
+    def _save(self, path: Path, numbered: bool) -> None:
+        items = from_here(list(self.replay.items)) if self.replay else []
+        if self._saver is None or not items:
             self._error = "nothing is remembered yet: let it run for a moment, with --replay-seconds above 0"
-            return
-        items = list(self.replay.items)
-        if self._saver is not None:
-            self._saver.join()
-        self._saver = threading.Thread(target=self._write_out, args=(path, items), name="save replay")
-        self._saver.start()
+        else:
+            self._saver.save(path, items, numbered=numbered)
 
-    def _write_out(self, path: Path, items: list[KeptFrame | KeptPhoto]) -> None:
-        try:
-            writer = SessionWriter(path, self.about)
-            for coded in recoded(items):
-                writer.write(coded)
-            writer.close()
-        except (CaptureError, OSError) as error:
-            self._error = str(error)
-            return
-        self._saved = writer.summary
-
-    def _tell(self) -> None:
-        writer, replay = self._writer, self.replay
-        self.status = RecorderStatus(
-            path=str(writer.path) if writer else "", frames=writer.frames if writer else 0,
-            photos=writer.photos if writer else 0, photos_lost=self._photos_lost, bytes=writer.bytes if writer else 0,
-            seconds=writer.seconds if writer else 0.0, lost=writer.lost if writer else 0, free_bytes=self._free,
-            replay_seconds=replay.seconds if replay else 0.0, replay_bytes=replay.bytes if replay else 0,
-            saved=self._saved, error=self._error)
+    def _end(self) -> None:
+        self._over = True
+        self._finish()

@@ -5,6 +5,7 @@ Tracks are written out every `CLUSTER_MS` (`capture.video.tracks`); index lines 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from capture.errors import CaptureError
-from capture.recording.layout import ABOUT, INDEX, PART, PHOTO, About, End, Line, Section, encode_line, track_file
+from capture.recording.folder import FolderLock, absolute, create, part_of, remove
+from capture.recording.layout import ABOUT, INDEX, PHOTO, About, End, Line, Section, encode_line, track_file
 from capture.recording.tracks import CodedFrame, CodedPhoto
 from capture.video.files import VideoError
 from capture.video.tracks import TrackEncoder, TrackFile
@@ -21,22 +23,24 @@ from capture.video.tracks import TrackEncoder, TrackFile
 class SessionWriter:
     """A session being written to `path`; it has that name only once `close` has made it whole.
 
-    Raises `CaptureError` if the folder exists or cannot be written; nothing is ever overwritten.
+    Its folder is locked meanwhile. If the name is taken, a `numbered` one is followed by a number, and any other
+    refused: nothing is ever overwritten. Raises `CaptureError` if it cannot be written.
     """
 
-    def __init__(self, path: Path, about: About) -> None:
-        self.path, self.part = path, path.with_name(path.name + PART)
-        if path.exists():
-            raise CaptureError(f"{path} exists already: choose another name")
+    def __init__(self, path: Path, about: About, *, numbered: bool = False) -> None:
         try:
-            self.part.parent.mkdir(parents=True, exist_ok=True)
-            self.part.mkdir()
-            (self.part / ABOUT).write_bytes(msgspec.json.format(msgspec.json.encode(about)))
-            self._index = (self.part / INDEX).open("ab", buffering=0)
+            self.path, self.part = create(absolute(path), numbered=numbered)
         except FileExistsError as error:
-            raise CaptureError(f"{self.part} is left of a recording that was cut short: "
-                               f"mend it with `realmaster recover {self.part}`") from error
+            raise CaptureError(_taken(absolute(path))) from error
         except OSError as error:
+            raise CaptureError(f"cannot record to {path}: {error.strerror}; choose another folder") from error
+        self._lock = FolderLock(self.part)
+        try:
+            (self.part / ABOUT).write_bytes(msgspec.json.format(msgspec.json.encode(about)))
+            self._index = (self.part / INDEX).open("xb", buffering=0)
+        except OSError as error:
+            remove(self.part)
+            self._lock.release()
             raise CaptureError(f"cannot record to {path}: {error.strerror}; choose another folder") from error
         self.frames = self.photos = self.bytes = self.lost = 0
         self._sections = self._photo_sections = 0
@@ -95,7 +99,9 @@ class SessionWriter:
         self.photos += 1
 
     def _line(self, line: Line) -> None:
-        self._index.write(encode_line(line) + b"\n")
+        left = memoryview(encode_line(line) + b"\n")
+        while left:  # the system may write a part and return
+            left = left[self._index.write(left):]
 
     def close(self, dropped: int = 0) -> None:
         """Makes the session whole and names it; `dropped` frames were lost after the last.
@@ -109,7 +115,9 @@ class SessionWriter:
             os.fsync(self._index.fileno())
             self._index.close()
             self.part.rename(self.path)
+            self._lock.release()
         except (OSError, VideoError) as error:
+            self.abandon()
             raise CaptureError(f"{self.path} could not be completed: {error}; free some space, then "
                                f"`realmaster recover {self.part}`") from error
 
@@ -124,12 +132,30 @@ class SessionWriter:
         return (f"{self.path}: {self.frames} frames in {self.seconds:.1f} s, {self.lost} lost; "
                 f"{self.photos} photoreal; {self.bytes / 1e6:.0f} MB, {minute:.0f} MB a minute")
 
+    def discard(self) -> None:
+        """Lets go and leaves nothing behind: no frame came."""
+        self.abandon()
+        with contextlib.suppress(OSError):
+            remove(self.part)
+
     def abandon(self) -> None:
         """Lets go after an error; the part that is on disk can be recovered."""
         closers: list[Callable[[], None]] = [t.close for t in self._tracks.values()]
         closers += [self._photo.close] if self._photo else []
-        for close in (*closers, self._index.close):
+        for close in (*closers, self._index.close, self._lock.release):
             try:
                 close()
             except (OSError, VideoError):
                 continue  # the disk is what failed: nothing more can be written, and nothing is lost by that
+
+
+def _taken(path: Path) -> str:
+    """Why nothing can be recorded to `path`."""
+    part = part_of(path)
+    if os.path.lexists(path):
+        return f"{path} exists already: choose another name"
+    try:
+        FolderLock(part).release()
+    except CaptureError as error:
+        return f"{error}; or choose another name"
+    return f"{part} is left of a recording that was cut short: mend it with `realmaster recover {part}`"

@@ -157,6 +157,14 @@ def decodable(path: Path) -> set[int]:
     return good
 
 
+def times(path: Path) -> set[int]:
+    """Times, in milliseconds, of all pictures of a track, which are not decoded. Raises `VideoError`."""
+    with open_to_read(path) as file, told():
+        stream = file.av.streams.video[0]
+        return {round(packet.pts * packet.time_base * 1000) for packet in file.av.demux(stream)
+                if packet.pts is not None}
+
+
 def _decodes(packet: Any) -> bool:
     try:
         return bool(packet.decode())

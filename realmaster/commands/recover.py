@@ -12,8 +12,11 @@ def run(settings: Recover) -> int:
     """Exit status 0 if all frames are there, 3 if some are lost, 1 if none are left."""
     found = recover(settings.session, lambda file: print(f"checking {file}", file=sys.stderr))
     if not found.kept:
-        print(f"nothing could be recovered from {found.path}: not one frame is complete ({found.lost} were begun)")
+        print(f"nothing could be recovered from {found.path}: not one frame is complete ({found.missing} were begun); "
+              "it is left as it was")
         return 1
     rebuilt = f"; the facts of {found.rebuilt} (camera, flags) had to be rebuilt" if found.rebuilt else ""
-    print(f"{found.path}: {found.kept} frames are good, {found.lost} lost{rebuilt}; {found.photos} photoreal frames")
-    return 3 if found.lost or found.rebuilt else 0
+    print(f"{found.path}: {found.kept} frames are good, {found.missing} lost{rebuilt}; {found.photos} photoreal frames")
+    if found.left is not None:
+        print(f"the damaged original stays at {found.left}: remove it once you are content")
+    return 3 if found.missing or found.rebuilt else 0

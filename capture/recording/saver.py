@@ -1,0 +1,93 @@
+"""Writes the last seconds to disk from a thread of its own, so that the recording beside it loses nothing.
+
+Queue: `WAITING` saves wait while one is written; a further one is refused, with a sentence. Each holds what the replay
+held when it was asked for, mostly the same bytes.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from capture.recording.disk import RESERVE, DiskWatch
+from capture.recording.layout import About
+from capture.recording.replay import KeptFrame, KeptPhoto, recoded
+from capture.recording.writer import SessionWriter
+from supervise.worker import Worker, said
+
+WAITING = 2
+CLOSE_SECONDS = 60.0
+"""So long is waited at the end for what is still to be written."""
+LOOK_SECONDS = 0.05
+GIVE_WAY_SECONDS = 1.0
+"""So long at most the saver stands back, picture by picture, while the recorder has its hands full."""
+
+
+@dataclass(frozen=True)
+class _Save:
+    path: Path
+    items: list[KeptFrame | KeptPhoto]
+    numbered: bool
+
+
+class ReplaySaver:
+    """`busy` says whether the recorder has its hands full; `tell` is given what was saved, and what went wrong."""
+
+    def __init__(self, about: About, busy: Callable[[], bool], tell: Callable[[str, str], None],
+                 reserve: int = RESERVE) -> None:
+        self.about, self.busy, self.tell, self.reserve = about, busy, tell, reserve
+        self._queue: queue.Queue[_Save | None] = queue.Queue(WAITING)
+        self._closing = threading.Event()
+        self._worker = Worker("replay saver", self._work)
+
+    def save(self, path: Path, items: list[KeptFrame | KeptPhoto], *, numbered: bool) -> None:
+        """Writes `items` to `path`, after what waits already."""
+        if not self._worker.put(self._queue, _Save(path, items, numbered), 0.0):
+            self.tell("", f"the last seconds were not saved: {WAITING + 1} saves are on their way, wait for one to end")
+
+    def close(self) -> None:
+        """Waits, `CLOSE_SECONDS` at most, until all of it is written."""
+        self._closing.set()
+        if not self._worker.put(self._queue, None, CLOSE_SECONDS) or not self._worker.join(CLOSE_SECONDS):
+            self.tell("", "the last seconds could not be saved in time: `realmaster recover` keeps what was written")
+
+    def _work(self) -> None:
+        while (save := self._queue.get()) is not None:  # whoever makes this thread ends it so; it dies with the process
+            try:
+                self._write(save)
+            except Exception as error:  # thread boundary: the next save may succeed
+                self.tell("", f"the last seconds were not saved: {said(error)}")
+
+    def _write(self, save: _Save) -> None:
+        writer = SessionWriter(save.path, self.about, numbered=save.numbered)
+        disk = DiskWatch(writer.part, self.reserve)
+        try:
+            for coded in recoded(save.items):
+                self._give_way()
+                writer.write(coded)
+                if not disk.enough():
+                    break
+        except Exception:  # whatever it was, the part that is on disk can be recovered
+            writer.abandon()
+            raise
+        writer.close()
+        self.tell(writer.summary, disk.trouble)
+
+    def _give_way(self) -> None:
+        for _ in range(round(GIVE_WAY_SECONDS / LOOK_SECONDS)):
+            if self._closing.is_set() or not self.busy():
+                return
+            self._closing.wait(LOOK_SECONDS)
+
+
+def from_here(items: list[KeptFrame | KeptPhoto]) -> list[KeptFrame | KeptPhoto]:
+    """`items` from the first frame on, which follows nothing: what was lost before it is no loss of theirs."""
+    for i, item in enumerate(items):
+        if isinstance(item, KeptFrame):
+            return [KeptFrame(msgspec.structs.replace(item.entry, dropped=0), item.buffers), *items[i + 1:]]
+    return []
