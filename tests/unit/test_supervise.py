@@ -78,5 +78,5 @@ def test_threads_are_made_by_the_supervisor_alone():
                 assert path.parent.name == "supervise" or path in WAITING, f"{path}:{node.lineno}: use a Worker"
 
 
-WAITING = {ROOT / "bridge/server.py", ROOT / "capture/recording/recorder.py", ROOT / "realmaster/preview/server.py"}
+WAITING = {ROOT / "bridge/server.py", ROOT / "realmaster/preview/server.py"}
 """Files that still make threads of their own."""
