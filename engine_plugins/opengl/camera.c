@@ -6,41 +6,8 @@
  */
 #include "camera.h"
 
-#include "uniforms.h"
-
 #include <math.h>
 #include <string.h>
-
-enum { VOTES = 512 };
-
-typedef struct vote {
-    int segment;
-    long vertices;
-    camera camera;
-} vote;
-
-static vote votes[VOTES];
-static int vote_count;
-static int stack; /* whether the context has a matrix stack: 1, 0, or -1 for not known yet */
-
-void camera_reset(void) {
-    uniforms_reset();
-    stack = -1;
-}
-
-void camera_frame(void) { vote_count = 0; }
-
-static int has_stack(void) {
-    if (stack < 0) {
-        GLint mask = 0;
-        const char *version = (const char *)gl.GetString(GL_VERSION);
-        int embedded = version != NULL && strncmp(version, "OpenGL ES", 9) == 0;
-        if (!embedded && version != NULL && (version[0] > '3' || (version[0] == '3' && version[2] >= '2')))
-            gl.GetIntegerv(GL_CONTEXT_PROFILE_MASK, &mask);
-        stack = !embedded && !(mask & GL_CORE_PROFILE);
-    }
-    return stack;
-}
 
 /* From the matrix stack. Many older games keep the camera in the projection: then their product comes apart. */
 static int from_stack(camera *found) {
@@ -64,28 +31,28 @@ static int matches(const float *a, const float *b) {
     return 1;
 }
 
-/* Programs that are given the same matrices, apart or multiplied, agree but for rounding. */
-static void cast(int segment, long vertices, const camera *found) {
-    for (int i = 0; i < vote_count; i++)
-        if (votes[i].segment == segment && matches(votes[i].camera.view, found->view) &&
-            matches(votes[i].camera.projection, found->projection)) {
-            votes[i].vertices += vertices;
-            return;
-        }
-    if (vote_count < VOTES) votes[vote_count++] = (vote){segment, vertices, *found};
+int camera_candidates(uniforms *u, const gl_abilities *can, camera *found) {
+    memset(found, 0, CANDIDATES * sizeof *found);
+    if (can->stack && from_stack(found)) return 1;
+    return can->version < 20 ? 0 : uniforms_candidates(u, can, found);
 }
 
-int camera_draw(int segment, long vertices) {
-    camera found[CANDIDATES];
-    memset(found, 0, sizeof found);
-    int perspective = has_stack() && from_stack(&found[0]), count = perspective;
-    if (!perspective) perspective = count = uniforms_candidates(found);
-    for (int i = 0; i < count; i++)
-        if (found[i].known) {
-            matrix_look_along_minus_z(&found[i]);
-            cast(segment, vertices, &found[i]);
+/* Programs that are given the same matrices, apart or multiplied, agree but for rounding. */
+static void cast(votes *v, int segment, long vertices, const camera *found) {
+    for (int i = 0; i < v->count; i++)
+        if (v->of[i].segment == segment && matches(v->of[i].camera.view, found->view) &&
+            matches(v->of[i].camera.projection, found->projection)) {
+            v->of[i].vertices += vertices;
+            return;
         }
-    return perspective > 0;
+    if (v->count < VOTES) v->of[v->count++] = (vote){segment, vertices, *found};
+}
+
+void camera_vote(votes *v, int segment, long vertices, const camera *found, int count, int zero_to_one) {
+    for (int i = 0; i < count; i++) {
+        camera c = found[i];
+        if (c.known && matrix_to_standard(&c, zero_to_one)) cast(v, segment, vertices, &c);
+    }
 }
 
 /* How far a camera is from the last one: by how much its axes turned, and its place moved for how far out it is. */
@@ -96,22 +63,38 @@ static float moved(const camera *now, const camera *last) {
     return turned + shift / out;
 }
 
-static int better(const vote *a, const vote *b, const camera *last) {
-    static const float LITTLE = 0.3f;
+/* By how much a pixel is wider than high, or higher than wide: by little, in games; a light's view is often square. */
+static float stretch(const camera *c, float aspect) {
+    float wide = fabsf(c->projection[5] / c->projection[0]) / aspect;
+    return fmaxf(wide, 1 / wide);
+}
+
+typedef struct ballot {
+    const camera *last;
+    float aspect;
+} ballot;
+
+static int better(const vote *a, const vote *b, const ballot *of) {
+    static const float LITTLE = 0.3f, SQUARE = 1.02f;
     int level = matrix_level(a->camera.view) - matrix_level(b->camera.view);
+    int square = (stretch(&a->camera, of->aspect) < SQUARE) - (stretch(&b->camera, of->aspect) < SQUARE);
+    if (square != 0) return square > 0;
     if (a->vertices == b->vertices && level != 0) return level > 0; /* a view and its inverse */
-    float here = last->known ? moved(&a->camera, last) : 0, there = last->known ? moved(&b->camera, last) : 0;
+    float here = of->last->known ? moved(&a->camera, of->last) : 0, there = of->last->known ? moved(&b->camera, of->last) : 0;
     if ((here < LITTLE) != (there < LITTLE)) return here < LITTLE;
     return a->vertices != b->vertices ? a->vertices > b->vertices : here < there;
 }
 
-camera camera_of(int segment, const camera *last) {
+camera camera_of(const votes *v, int segment, float aspect, const camera *last) {
+    static const float MOST_STRETCH = 1.6f;
+    const ballot rules = {last, aspect};
     const vote *best = NULL;
     long most = 0;
-    for (int i = 0; i < vote_count; i++)
-        if (votes[i].segment == segment && votes[i].vertices > most) most = votes[i].vertices;
-    for (int i = 0; i < vote_count; i++)
-        if (votes[i].segment == segment && votes[i].vertices * 3 >= most * 2 &&
-            (best == NULL || better(&votes[i], best, last))) best = &votes[i];
+    for (int i = 0; i < v->count; i++)
+        if (v->of[i].segment == segment && v->of[i].vertices > most) most = v->of[i].vertices;
+    for (int i = 0; i < v->count; i++)
+        if (v->of[i].segment == segment && v->of[i].vertices * 3 >= most * 2 &&
+            stretch(&v->of[i].camera, aspect) < MOST_STRETCH && (best == NULL || better(&v->of[i], best, &rules)))
+            best = &v->of[i];
     return best == NULL ? (camera){0} : best->camera;
 }

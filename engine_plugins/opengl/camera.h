@@ -2,16 +2,27 @@
 #ifndef REALMASTER_CAMERA_H
 #define REALMASTER_CAMERA_H
 
-#include "matrix.h"
+#include "uniforms.h"
 
-/* A new context: whether it has a matrix stack is asked again. */
-void camera_reset(void);
-/* Forgets the frame's votes. */
-void camera_frame(void);
-/* A draw of so many vertices begins, in a segment of the frame. Returns 1 if it is drawn in perspective, 0 if flat. */
-int camera_draw(int segment, long vertices);
+enum { VOTES = 512 };
+
+typedef struct vote {
+    int segment;
+    long vertices;
+    camera camera;
+} vote;
+
+typedef struct votes { /* of a frame */
+    int count;
+    vote of[VOTES];
+} votes;
+
+/* The matrices that the next draw may be drawn with; returns how many, 0 if it is flat. */
+int camera_candidates(uniforms *u, const gl_abilities *can, camera *found);
+/* A draw of so many vertices, in a segment of the frame, with one of these matrices. */
+void camera_vote(votes *v, int segment, long vertices, const camera *found, int count, int zero_to_one);
 /* The matrices with which most vertices of a segment were drawn: the world's. What has nearly as many, and is close to
- * the `last` camera, is taken before what is not. */
-camera camera_of(int segment, const camera *last);
+ * the `last` camera, is taken before what is not. `aspect`: the viewport's width by its height. */
+camera camera_of(const votes *v, int segment, float aspect, const camera *last);
 
 #endif

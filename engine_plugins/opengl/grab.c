@@ -1,33 +1,24 @@
 #include "grab.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-typedef struct picture {
-    GLuint buffer;
-    size_t bytes; /* of the buffer, or of `memory` where there are no pixel buffer objects */
-    void *memory;
-    int filled, mapped;
-} picture;
+static picture *at(grabber *g, uint64_t frame, grab_kind kind) { return &g->pictures[frame % IN_FLIGHT][kind]; }
 
-static picture pictures[IN_FLIGHT][GRAB_KINDS];
-static int no_depth; /* this context refuses to read depth, as OpenGL ES does */
-
-static picture *at(uint64_t frame, enum grab_kind kind) { return &pictures[frame % IN_FLIGHT][kind]; }
-
-void grab_reset(void) {
-    no_depth = 0;
+void grab_forget(grabber *g) {
     for (int i = 0; i < IN_FLIGHT; i++)
-        for (int k = 0; k < GRAB_KINDS; k++) {
-            free(pictures[i][k].memory);
-            pictures[i][k] = (picture){0};
-        }
+        for (int k = 0; k < GRAB_KINDS; k++) free(g->pictures[i][k].memory);
+    *g = (grabber){0};
 }
 
-static int has_buffers(void) { return gl.GenBuffers && gl.BindBuffer && gl.BufferData && gl.MapBuffer && gl.UnmapBuffer; }
+static int has_buffers(const gl_abilities *can) {
+    return gl_since(can, 21, 30) && gl.GenBuffers && gl.BindBuffer && gl.BufferData && gl.UnmapBuffer &&
+           (can->version >= 30 ? gl.MapBufferRange != NULL : gl.MapBuffer != NULL);
+}
 
 /* With the buffer bound, if there are any. Returns where the pixels go. */
-static void *room(picture *p, size_t bytes) {
-    if (!has_buffers()) {
+static void *room(picture *p, size_t bytes, int buffers) {
+    if (!buffers) {
         if (p->bytes != bytes) {
             free(p->memory);
             p->memory = malloc(bytes);
@@ -48,77 +39,105 @@ typedef struct saved {
     GLint framebuffer, buffer, read_buffer, pack[4];
 } saved;
 
-static const GLenum PACKING[] = {GL_PACK_ROW_LENGTH, GL_PACK_SKIP_ROWS, GL_PACK_SKIP_PIXELS, GL_PACK_ALIGNMENT};
+static const GLenum PACKING[] = {GL_PACK_ALIGNMENT, GL_PACK_ROW_LENGTH, GL_PACK_SKIP_ROWS, GL_PACK_SKIP_PIXELS};
 
-static saved enter(GLuint framebuffer) {
+static int packings(const gl_abilities *can) { return gl_since(can, 10, 30) ? 4 : 1; }
+
+static int has_framebuffers(const gl_abilities *can) { return gl_since(can, 20, 20) && gl.BindFramebuffer; }
+
+/* Where OpenGL ES 2 has one framebuffer for drawing and reading, that is it. */
+static GLenum reading(const gl_abilities *can) { return gl_since(can, 20, 30) ? GL_READ_FRAMEBUFFER : GL_FRAMEBUFFER; }
+
+static GLenum reads_of(const gl_abilities *can) {
+    return gl_since(can, 20, 30) ? GL_READ_FRAMEBUFFER_BINDING : GL_FRAMEBUFFER_BINDING;
+}
+
+static int has_read_buffer(const gl_abilities *can) { return gl_since(can, 10, 30) && gl.ReadBuffer; }
+
+static saved enter(const gl_abilities *can, GLuint framebuffer) {
     saved s = {0};
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < packings(can); i++) {
         gl.GetIntegerv(PACKING[i], &s.pack[i]);
-        gl.PixelStorei(PACKING[i], i == 3 ? 4 : 0);
+        gl.PixelStorei(PACKING[i], i == 0 ? 4 : 0);
     }
-    if (has_buffers()) gl.GetIntegerv(GL_PIXEL_PACK_BUFFER_BINDING, &s.buffer);
-    if (gl.BindFramebuffer) {
-        gl.GetIntegerv(GL_READ_FRAMEBUFFER_BINDING, &s.framebuffer);
-        if ((GLuint)s.framebuffer != framebuffer) gl.BindFramebuffer(GL_READ_FRAMEBUFFER, framebuffer);
+    if (has_buffers(can)) gl.GetIntegerv(GL_PIXEL_PACK_BUFFER_BINDING, &s.buffer);
+    if (has_framebuffers(can)) {
+        gl.GetIntegerv(reads_of(can), &s.framebuffer);
+        if ((GLuint)s.framebuffer != framebuffer) gl.BindFramebuffer(reading(can), framebuffer);
     }
-    if (framebuffer == 0 && gl.ReadBuffer) {
+    if (framebuffer == 0 && has_read_buffer(can)) {
         gl.GetIntegerv(GL_READ_BUFFER, &s.read_buffer);
         if (s.read_buffer != GL_BACK) gl.ReadBuffer(GL_BACK);
     }
     return s;
 }
 
-static void leave(GLuint framebuffer, const saved *s) {
-    if (framebuffer == 0 && gl.ReadBuffer && s->read_buffer != GL_BACK) gl.ReadBuffer((GLenum)s->read_buffer);
-    if (gl.BindFramebuffer && (GLuint)s->framebuffer != framebuffer)
-        gl.BindFramebuffer(GL_READ_FRAMEBUFFER, (GLuint)s->framebuffer);
-    if (has_buffers()) gl.BindBuffer(GL_PIXEL_PACK_BUFFER, (GLuint)s->buffer);
-    for (int i = 0; i < 4; i++) gl.PixelStorei(PACKING[i], s->pack[i]);
+static void leave(const gl_abilities *can, GLuint framebuffer, const saved *s, int resolved) {
+    if (framebuffer == 0 && has_read_buffer(can) && s->read_buffer != GL_BACK) gl.ReadBuffer((GLenum)s->read_buffer);
+    if (has_framebuffers(can) && (resolved || (GLuint)s->framebuffer != framebuffer))
+        gl.BindFramebuffer(reading(can), (GLuint)s->framebuffer);
+    if (has_buffers(can)) gl.BindBuffer(GL_PIXEL_PACK_BUFFER, (GLuint)s->buffer);
+    for (int i = 0; i < packings(can); i++) gl.PixelStorei(PACKING[i], s->pack[i]);
 }
 
-static void clear_errors(void) {
-    for (int i = 0; i < 16 && gl.GetError() != 0; i++) {}
+/* Later and later, so that a game is not slowed down by what never works. */
+static void failed(grabber *g, uint64_t frame, grab_kind kind, GLenum error) {
+    static const char *const what[] = {"colour", "picture without interface", "depth"};
+    static int told[GRAB_KINDS];
+    unsigned shift = g->failures[kind] < 8 ? g->failures[kind] : 8;
+    g->failures[kind]++;
+    g->again[kind] = frame + (1u << shift);
+    if (g->failures[kind] == 8 && !told[kind]++)
+        fprintf(stderr, "realmaster: no %s of this game: its framebuffer cannot be read (OpenGL error 0x%x)\n", what[kind], error);
 }
 
-int grab_begin(uint64_t frame, enum grab_kind kind, GLuint framebuffer, int width, int height) {
-    picture *p = at(frame, kind);
-    int depth = kind == GRAB_DEPTH;
-    if (p->filled || (depth && no_depth)) return p->filled;
-    clear_errors();
-    saved s = enter(framebuffer);
-    void *to = room(p, (size_t)width * (size_t)height * 4);
-    if (to != NULL || has_buffers())
-        gl.ReadPixels(0, 0, width, height, depth ? GL_DEPTH_COMPONENT : GL_RGBA, depth ? GL_FLOAT : GL_UNSIGNED_BYTE, to);
-    p->filled = p->bytes > 0 && gl.GetError() == 0;
-    if (depth && !p->filled) no_depth = 1;
-    leave(framebuffer, &s);
-    clear_errors();
+int grab_begin(grabber *g, const gl_abilities *can, uint64_t frame, grab_kind kind, GLuint framebuffer, area part) {
+    picture *p = at(g, frame, kind);
+    int depth = kind == GRAB_DEPTH, buffers = has_buffers(can), resolved = 0;
+    if (p->filled || frame < g->again[kind]) return p->filled;
+    saved s = enter(can, framebuffer);
+    if (resolve_needed(can, framebuffer)) {
+        resolved = 1;
+        if (resolve(&g->resolvers[kind], depth, part)) part.x = part.y = 0;
+    }
+    void *to = room(p, (size_t)part.width * (size_t)part.height * 4, buffers);
+    p->as_integers = depth && can->embedded; /* of OpenGL ES, only extensions read depth, and only some of them floats */
+    if (p->bytes > 0)
+        gl.ReadPixels(part.x, part.y, part.width, part.height, depth ? GL_DEPTH_COMPONENT : GL_RGBA,
+                      !depth ? GL_UNSIGNED_BYTE : p->as_integers ? GL_UNSIGNED_INT : GL_FLOAT, to);
+    GLenum error = gl.GetError();
+    p->filled = p->bytes > 0 && error == 0;
+    if (p->filled) g->failures[kind] = 0;
+    else failed(g, frame, kind, error);
+    leave(can, framebuffer, &s, resolved);
     return p->filled;
 }
 
-const void *grab_look(uint64_t frame, enum grab_kind kind) {
-    picture *p = at(frame, kind);
+const void *grab_look(grabber *g, const gl_abilities *can, uint64_t frame, grab_kind kind, int *as_integers) {
+    picture *p = at(g, frame, kind);
     if (!p->filled) return NULL;
-    if (!has_buffers()) return p->memory;
+    if (as_integers != NULL) *as_integers = p->as_integers;
+    if (!has_buffers(can)) return p->memory;
     GLint bound = 0;
     gl.GetIntegerv(GL_PIXEL_PACK_BUFFER_BINDING, &bound);
     gl.BindBuffer(GL_PIXEL_PACK_BUFFER, p->buffer);
-    const void *pixels = gl.MapBuffer(GL_PIXEL_PACK_BUFFER, GL_READ_ONLY);
+    const void *pixels = can->version >= 30 ? gl.MapBufferRange(GL_PIXEL_PACK_BUFFER, 0, (ptrdiff_t)p->bytes, GL_MAP_READ_BIT)
+                                            : gl.MapBuffer(GL_PIXEL_PACK_BUFFER, GL_READ_ONLY);
     gl.BindBuffer(GL_PIXEL_PACK_BUFFER, (GLuint)bound);
     p->mapped = pixels != NULL;
     return pixels;
 }
 
-void grab_end(uint64_t frame) {
+void grab_end(grabber *g, const gl_abilities *can, uint64_t frame) {
     GLint bound = 0;
-    if (has_buffers()) gl.GetIntegerv(GL_PIXEL_PACK_BUFFER_BINDING, &bound);
+    if (has_buffers(can)) gl.GetIntegerv(GL_PIXEL_PACK_BUFFER_BINDING, &bound);
     for (int k = 0; k < GRAB_KINDS; k++) {
-        picture *p = at(frame, (enum grab_kind)k);
+        picture *p = at(g, frame, (grab_kind)k);
         if (p->mapped) {
             gl.BindBuffer(GL_PIXEL_PACK_BUFFER, p->buffer);
             gl.UnmapBuffer(GL_PIXEL_PACK_BUFFER);
         }
         p->mapped = p->filled = 0;
     }
-    if (has_buffers()) gl.BindBuffer(GL_PIXEL_PACK_BUFFER, (GLuint)bound);
+    if (has_buffers(can)) gl.BindBuffer(GL_PIXEL_PACK_BUFFER, (GLuint)bound);
 }

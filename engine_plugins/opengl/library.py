@@ -16,7 +16,8 @@ from capture.errors import CaptureError
 SOURCE = Path(__file__).parent
 NATIVE = SOURCE.parent / "native"
 FILES = (*sorted(SOURCE.glob("*.c")), NATIVE / "realmaster.c")
-FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden", "-shared", "-fPIC", "-pipe")
+FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden", "-shared", "-fPIC", "-pipe",
+         "-Wl,-Bsymbolic-functions")
 COMPILE_SECONDS = 120
 """The longest that the compiler is waited for."""
 

@@ -7,8 +7,21 @@ static float dot(const float *a, const float *b) { return a[0] * b[0] + a[1] * b
 
 static int near_to(float a, float b, float by) { return fabsf(a - b) < by; }
 
+/* Whether a projection along -z may be a camera's, in whichever way its depth runs: its planes are in front of it, and
+ * what it looks at is not in a corner of its picture, as with that of a light that is made to look shadows up. (That of
+ * a window that shows half of a view has it at one edge.)
+ */
+static int is_lens(const float *p) {
+    static const float OFF_CENTRE = 0.4f, ROUNDING = 1e-3f;
+    if (!(fabsf(p[14]) > 1e-6f && (fabsf(p[8]) < OFF_CENTRE || fabsf(p[9]) < OFF_CENTRE))) return 0;
+    return p[14] < 0 ? p[10] < ROUNDING - 1 : p[10] > -ROUNDING;
+}
+
 int matrix_is_projection(const float *m) {
-    return near_to(fabsf(m[11]), 1, 1e-4f) && m[15] == 0 && m[3] == 0 && m[7] == 0 && m[0] != 0 && m[5] != 0 && m[14] != 0;
+    if (!near_to(fabsf(m[11]), 1, 1e-4f) || m[15] != 0 || m[3] != 0 || m[7] != 0 || m[0] == 0 || m[5] == 0) return 0;
+    float along[16];
+    for (int i = 0; i < 16; i++) along[i] = i / 4 == 2 && m[11] > 0 ? -m[i] : m[i];
+    return is_lens(along);
 }
 
 int matrix_is_flat(const float *m) { return m[3] == 0 && m[7] == 0 && m[11] == 0; }
@@ -28,6 +41,7 @@ int matrix_as_view(float *m) {
 int matrix_take_apart(const float *m, camera *out) {
     float row[4][4], size = sqrtf(m[3] * m[3] + m[7] * m[7] + m[11] * m[11]);
     if (size < 1e-4f) return 0;
+    if (m[12] == 0 && m[13] == 0 && m[14] == 0) return 0; /* a placement's inverse, transposed: it turns normals */
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 4; j++) row[i][j] = j < 3 ? m[4 * j + i] / size : m[4 * j + i];
     float v[3][4], p[16] = {0};
@@ -42,7 +56,9 @@ int matrix_take_apart(const float *m, camera *out) {
     }
     if (!near_to(dot(v[0], v[1]), 0, 2e-3f)) return 0;
     p[10] = dot(row[2], v[2]), p[14] = row[2][3] - p[10] * v[2][3], p[11] = -1;
-    if (fabsf(p[14]) < 1e-6f || fabsf(row[2][0] - p[10] * v[2][0]) > 1e-2f) return 0;
+    for (int j = 0; j < 3; j++)
+        if (fabsf(row[2][j] - p[10] * v[2][j]) > 1e-2f) return 0;
+    if (!is_lens(p)) return 0;
     out->known = 1;
     memcpy(out->projection, p, sizeof p);
     memset(out->view, 0, sizeof out->view);
@@ -68,10 +84,28 @@ int matrix_level(const float *view) {
     return as_view - as_inverse;
 }
 
-void matrix_look_along_minus_z(camera *c) {
+static void look_along_minus_z(camera *c) {
     if (c->projection[11] < 0) return;
     for (int i = 0; i < 4; i++) {
         c->projection[8 + i] = -c->projection[8 + i];
         c->view[4 * i + 2] = -c->view[4 * i + 2];
+    }
+}
+
+int matrix_to_standard(camera *c, int zero_to_one) {
+    float *p = c->projection;
+    look_along_minus_z(c); /* engines with left-handed cameras look along +z; no pixel changes by that */
+    c->reversed = p[14] > 0;
+    if (zero_to_one) p[10] = 2 * p[10] + 1, p[14] *= 2;
+    if (c->reversed) p[10] = -p[10], p[14] = -p[14];
+    float near = p[14] / (p[10] - 1);
+    return near > 0 && p[14] < 0 && p[10] < -0.999f;
+}
+
+void matrix_widen(float *p, const int *viewport, int width, int height) {
+    for (int i = 0; i < 2; i++) {
+        float whole = (float)(i ? height : width), size = (float)viewport[2 + i];
+        float scale = size / whole, shift = (2 * (float)viewport[i] + size) / whole - 1;
+        for (int j = 0; j < 4; j++) p[4 * j + i] = scale * p[4 * j + i] + shift * p[4 * j + 3];
     }
 }

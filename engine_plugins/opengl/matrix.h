@@ -5,6 +5,7 @@
 typedef struct camera {
     int known;
     float view[16], projection[16];
+    int reversed; /* the near plane is the larger depth */
 } camera;
 
 /* A projection in perspective, and nothing else. */
@@ -15,10 +16,13 @@ int matrix_is_flat(const float *m);
 int matrix_as_view(float *m);
 /* Takes projection times view apart. Returns 0 if it is no such product. */
 int matrix_take_apart(const float *m, camera *out);
+/* Brings a projection into one form: it looks along -z, and depth grows from -1 at the near plane to 1 at the far one.
+ * `zero_to_one`: the context's depth begins at 0 (glClipControl). Returns 0 if no camera of a game projects so. */
+int matrix_to_standard(camera *c, int zero_to_one);
+/* A viewport that is not the whole picture: the projection of the whole. View and size in pixels. */
+void matrix_widen(float *projection, const int *viewport, int width, int height);
 void matrix_product(const float *a, const float *b, float *out);
 /* Cameras are seldom tilted sideways: 1 if this view would be level and its inverse not, -1 the other way round, else 0. */
 int matrix_level(const float *view);
-/* Engines with left-handed cameras look along +z: turns that into a look along -z, which changes no pixel. */
-void matrix_look_along_minus_z(camera *c);
 
 #endif

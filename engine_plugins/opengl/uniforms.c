@@ -1,50 +1,39 @@
 /* Projections, views, and products of both, told by what they look like. A projection may go with any of the rotations
  * and shifts that were given with it: the view, its inverse, an object's place. Which is which, votes decide. */
+#define _GNU_SOURCE
 #include "uniforms.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { PLACES = 12, PROGRAMS = 256, BUFFERS = 64, BLOCKS = 8, BLOCK_BYTES = 4096 };
+enum { BLOCK_BYTES = 4096, NAME = 128, MOST_UNIFORMS = 512 };
 
-typedef enum kind { NOTHING, OTHER, PROJECTION, RIGID, PRODUCT } kind;
+void uniforms_use(uniforms *u, GLuint program) { u->current = program, u->current_known = 1; }
 
-typedef struct place { /* of a matrix: a uniform's location, or an offset in a buffer */
-    int at;
-    kind kind;
-    unsigned long since; /* when it was written, counted in writes */
-    camera camera;       /* of it, as far as it goes */
-} place;
+void uniforms_doubt(uniforms *u) { u->current_known = 0; }
 
-typedef struct matrices {
-    GLuint owner; /* a program or a buffer */
-    int bindings; /* of a program's uniform buffers; -1: not asked yet */
-    GLint binding[BLOCKS];
-    place places[PLACES];
-} matrices;
-
-static matrices programs[PROGRAMS], buffers[BUFFERS];
-static GLuint current;
-static unsigned long writes;
-static int in_buffers; /* whether any matrix came in a buffer: contexts without them must not be asked about them */
-
-void uniforms_reset(void) {
-    memset(programs, 0, sizeof programs);
-    memset(buffers, 0, sizeof buffers);
-    current = 0, in_buffers = 0;
+GLuint uniforms_program(uniforms *u, const gl_abilities *can) {
+    GLint program = 0;
+    if (!u->current_known) {
+        if (can->version >= 20) gl.GetIntegerv(GL_CURRENT_PROGRAM, &program);
+        uniforms_use(u, (GLuint)program);
+    }
+    return u->current;
 }
-
-void uniforms_use(GLuint program) { current = program; }
-
-GLuint uniforms_program(void) { return current; }
 
 static matrices *of(matrices *table, GLuint size, GLuint owner) {
     matrices *m = &table[owner % size];
     if (m->owner != owner) {
         memset(m, 0, sizeof *m);
-        m->owner = owner, m->bindings = -1;
+        m->owner = owner;
     }
     return m;
+}
+
+void uniforms_linked(uniforms *u, GLuint program) {
+    matrices *m = of(u->programs, PROGRAMS, program);
+    memset(m, 0, sizeof *m);
+    m->owner = program;
 }
 
 static kind look(const float *m, camera *out) {
@@ -57,9 +46,17 @@ static kind look(const float *m, camera *out) {
     return matrix_as_view(out->view) ? RIGID : OTHER;
 }
 
-static void keep(matrices *in, int at, const float *m) {
+/* Such matrices can look like the camera's to the last digit. */
+static int names_another(const char *name) {
+    static const char *const words[] = {"light", "shadow", "normal", "prev", "last"};
+    for (int i = 0; i < 5; i++)
+        if (strcasestr(name, words[i]) != NULL) return 1;
+    return 0;
+}
+
+static void keep(uniforms *u, matrices *in, int at, const float *m, int anothers) {
     camera found = {0};
-    kind what = look(m, &found);
+    kind what = anothers ? ANOTHERS : look(m, &found);
     place *to = NULL, *free = NULL;
     for (int i = 0; i < PLACES && to == NULL; i++) {
         place *p = &in->places[i];
@@ -67,32 +64,71 @@ static void keep(matrices *in, int at, const float *m) {
         else if (p->at == at) to = p;
     }
     if (to == NULL) to = what == NOTHING ? NULL : free;
-    if (to != NULL) *to = (place){at, what, ++writes, found};
+    if (to != NULL && to->kind != ANOTHERS) *to = (place){at, what, ++u->writes, found};
 }
 
-void uniforms_set(GLuint program, GLint location, GLboolean transpose, const GLfloat *values) {
+void uniforms_set(uniforms *u, GLuint program, GLint location, GLboolean transpose, const GLfloat *values) {
     if (program == 0) return;
     float m[16];
     for (int i = 0; i < 16; i++) m[i] = transpose ? values[4 * (i % 4) + i / 4] : values[i];
-    keep(of(programs, PROGRAMS, program), location, m);
+    keep(u, of(u->programs, PROGRAMS, program), location, m, 0);
 }
 
 /* Offsets of matrices are multiples of 16 bytes (std140). What is no matrix at all seldom looks like one; products have
  * least to tell them by, and are looked for among matrices alone.
  */
-void uniforms_write(GLuint buffer, size_t offset, size_t bytes, const void *data) {
+void uniforms_write(uniforms *u, GLuint buffer, size_t offset, size_t bytes, const void *data) {
     if (buffer == 0 || data == NULL || offset % 16 != 0) return;
-    matrices *in = of(buffers, BUFFERS, buffer);
+    matrices *in = of(u->buffers, BUFFERS, buffer);
     for (size_t i = 0; i + 64 <= bytes && offset + i < BLOCK_BYTES; i += 16) {
         float m[16];
         memcpy(m, (const char *)data + i, sizeof m);
         camera found = {0};
         kind what = look(m, &found);
         if (what == NOTHING || what == OTHER || (what == PRODUCT && (offset + i) % 64 != 0)) continue;
-        keep(in, (int)(offset + i), m);
-        in_buffers = 1;
+        keep(u, in, (int)(offset + i), m, 0);
         i += 48;
     }
+}
+
+/* What a program was given before anybody looked. */
+static void ask_program(uniforms *u, const gl_abilities *can, matrices *in) {
+    GLint count = 0;
+    in->asked = 1;
+    if (can->version < 20 || !gl.GetProgramiv || !gl.GetActiveUniform || !gl.GetUniformLocation || !gl.GetUniformfv) return;
+    gl.GetProgramiv(in->owner, GL_ACTIVE_UNIFORMS, &count);
+    for (GLint i = 0; i < count && i < MOST_UNIFORMS; i++) {
+        char name[NAME] = "";
+        GLint size = 0;
+        GLenum type = 0;
+        gl.GetActiveUniform(in->owner, (GLuint)i, NAME, NULL, &size, &type, name);
+        int vectors = type == GL_FLOAT_VEC4 && size == 4; /* shaders that were translated from HLSL */
+        if (!vectors && (type != GL_FLOAT_MAT4 || size != 1)) continue;
+        GLint at = gl.GetUniformLocation(in->owner, name);
+        float m[16] = {0};
+        for (int k = 0; at >= 0 && k < (vectors ? 4 : 1); k++) gl.GetUniformfv(in->owner, at + k, m + 4 * k);
+        if (at >= 0) keep(u, in, at, m, names_another(name));
+    }
+    if (!gl_since(can, 31, 30) || !gl.GetActiveUniformBlockiv || !gl.GetIntegeri_v) return;
+    gl.GetProgramiv(in->owner, GL_ACTIVE_UNIFORM_BLOCKS, &in->bindings);
+    if (in->bindings > BLOCKS) in->bindings = BLOCKS;
+    for (int i = 0; i < in->bindings; i++)
+        gl.GetActiveUniformBlockiv(in->owner, (GLuint)i, GL_UNIFORM_BLOCK_BINDING, &in->binding[i]);
+}
+
+/* What was in a buffer before anybody looked. OpenGL ES has no way to ask. */
+static void ask_buffer(uniforms *u, const gl_abilities *can, matrices *in) {
+    char held[BLOCK_BYTES];
+    GLint before = 0, bytes = 0;
+    in->asked = 1;
+    if (can->embedded || !gl.GetBufferSubData || !gl.GetBufferParameteriv || !gl.BindBuffer) return;
+    gl.GetIntegerv(GL_COPY_READ_BUFFER, &before);
+    gl.BindBuffer(GL_COPY_READ_BUFFER, in->owner);
+    gl.GetBufferParameteriv(GL_COPY_READ_BUFFER, GL_BUFFER_SIZE, &bytes);
+    if (bytes > BLOCK_BYTES) bytes = BLOCK_BYTES;
+    gl.GetBufferSubData(GL_COPY_READ_BUFFER, 0, bytes, held);
+    gl.BindBuffer(GL_COPY_READ_BUFFER, (GLuint)before);
+    uniforms_write(u, in->owner, 0, (size_t)bytes, held);
 }
 
 static const place *newest(const matrices *in, kind what) {
@@ -102,20 +138,19 @@ static const place *newest(const matrices *in, kind what) {
     return found;
 }
 
-static int is_identity(const float *m) {
-    for (int i = 0; i < 16; i++)
-        if (fabsf(m[i] - (i % 5 == 0)) > 1e-6f) return 0;
-    return 1;
+/* Not only turned: the identity is no camera, and a rotation alone turns normals. */
+static int shifts(const place *p) {
+    const float *m = p->camera.view;
+    return p->kind == RIGID && (m[12] != 0 || m[13] != 0 || m[14] != 0);
 }
 
-/* The projection with each rotation and shift that was given in the same way; with one that is none, if it is alone. */
+/* The projection with each rotation and shift that was given in the same way; with one that does not shift, if none does. */
 static int pairs(const matrices *in, const place *projection, camera *out) {
-    int count = 0, alone = 1;
-    for (int i = 0; i < PLACES; i++)
-        alone &= in->places[i].kind != RIGID || is_identity(in->places[i].camera.view);
+    int count = 0, shifted = 0;
+    for (int i = 0; i < PLACES; i++) shifted |= shifts(&in->places[i]);
     for (int i = 0; i < PLACES && count < CANDIDATES; i++) {
         const place *p = &in->places[i];
-        if (p->kind != RIGID || (!alone && is_identity(p->camera.view))) continue;
+        if (p->kind != RIGID || (shifted && !shifts(p))) continue;
         out[count] = p->camera;
         memcpy(out[count].projection, projection->camera.projection, sizeof projection->camera.projection);
         out[count++].known = 1;
@@ -124,35 +159,40 @@ static int pairs(const matrices *in, const place *projection, camera *out) {
 }
 
 static int cameras(const matrices *in, camera *out) {
-    const place *projection = newest(in, PROJECTION), *product = newest(in, PRODUCT);
+    const place *projection = newest(in, PROJECTION);
     int count = projection == NULL ? 0 : pairs(in, projection, out);
-    if (count > 0 || product == NULL) return count;
-    out[0] = product->camera;
-    return 1;
+    if (count > 0 || in == NULL) return count;
+    for (int i = 0; i < PLACES && count < CANDIDATES; i++)
+        if (in->places[i].kind == PRODUCT) out[count++] = in->places[i].camera;
+    return count;
 }
 
 /* The buffer that the program reads, and a projection is in. */
-static const matrices *block_of(matrices *program) {
-    if (!in_buffers || !gl.GetProgramiv || !gl.GetActiveUniformBlockiv || !gl.GetIntegeri_v) return NULL;
-    if (program->bindings < 0) {
-        gl.GetProgramiv(program->owner, GL_ACTIVE_UNIFORM_BLOCKS, &program->bindings);
-        if (program->bindings > BLOCKS) program->bindings = BLOCKS;
-        for (int i = 0; i < program->bindings; i++)
-            gl.GetActiveUniformBlockiv(program->owner, (GLuint)i, GL_UNIFORM_BLOCK_BINDING, &program->binding[i]);
-    }
+static const matrices *block_of(uniforms *u, const gl_abilities *can, const matrices *program) {
     for (int i = 0; i < program->bindings; i++) {
         GLint buffer = 0;
         gl.GetIntegeri_v(GL_UNIFORM_BUFFER_BINDING, (GLuint)program->binding[i], &buffer);
-        const matrices *in = &buffers[(GLuint)buffer % BUFFERS];
-        int has = newest(in, PROJECTION) != NULL || newest(in, PRODUCT) != NULL;
-        if (buffer != 0 && in->owner == (GLuint)buffer && has) return in;
+        if (buffer == 0) continue;
+        matrices *in = of(u->buffers, BUFFERS, (GLuint)buffer);
+        if (!in->asked) {
+            gl_errors_hold();
+            ask_buffer(u, can, in);
+            gl_errors_drop();
+        }
+        if (newest(in, PROJECTION) != NULL || newest(in, PRODUCT) != NULL) return in;
     }
     return NULL;
 }
 
-int uniforms_candidates(camera *out) {
-    if (current == 0) return 0;
-    matrices *own = of(programs, PROGRAMS, current);
+int uniforms_candidates(uniforms *u, const gl_abilities *can, camera *out) {
+    GLuint program = uniforms_program(u, can);
+    if (program == 0) return 0;
+    matrices *own = of(u->programs, PROGRAMS, program);
+    if (!own->asked) {
+        gl_errors_hold();
+        ask_program(u, can, own);
+        gl_errors_drop();
+    }
     int count = cameras(own, out);
-    return count > 0 ? count : cameras(block_of(own), out);
+    return count > 0 ? count : cameras(block_of(u, can, own), out);
 }

@@ -18,7 +18,8 @@ MATRIX = ctypes.c_float * 16
 
 
 class Camera(ctypes.Structure):
-    _fields_ = (("known", ctypes.c_int), ("view", MATRIX), ("projection", MATRIX))
+    _fields_ = (("known", ctypes.c_int), ("view", MATRIX), ("projection", MATRIX),
+                ("reversed", ctypes.c_int))
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,18 @@ def test_a_level_view_is_known_from_its_inverse(c, yaw, pitch, up):
 def test_a_left_handed_camera_is_turned_round_without_a_pixel_changing(c, seen, lens):
     mirror = np.diag([1, 1, -1, 1])
     camera = Camera(1, given_to(mirror @ seen), given_to(lens @ mirror))
-    c.matrix_look_along_minus_z(ctypes.byref(camera))
+    assert c.matrix_to_standard(ctypes.byref(camera), 0) == 1
     assert taken(camera.projection)[3, 2] == -1
     assert np.allclose(taken(camera.projection) @ taken(camera.view), lens @ seen, atol=1e-2)
+
+
+@given(projections, st.tuples(*[st.integers(-40, 60)] * 2), st.tuples(st.integers(500, 700), st.integers(300, 400)))
+def test_a_viewport_that_is_not_the_picture_is_part_of_the_projection(c, lens, corner, size):
+    whole = given_to(lens)
+    c.matrix_widen(whole, (ctypes.c_int * 4)(*corner, *size), 640, 360)
+
+    def pixel(lens: np.ndarray, corner: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+        clip = lens @ np.array([0.3, -0.2, -4, 1])
+        return np.array(corner) + (clip[:2] / clip[3] + 1) / 2 * size
+
+    assert np.allclose(pixel(taken(whole), (0, 0), (640, 360)), pixel(lens, corner, size), atol=1e-2)
