@@ -9,9 +9,13 @@ from dataclasses import replace
 from capture.errors import CaptureError, SourceEnded
 from capture.frame import Flags, Frame, Kind
 from capture.ring import RingReader, ring_path
+from capture.ring.file import NoRing
+from capture.ring.layout import LOOK_SECONDS
 from capture.source import Pacing, SourceInfo
 
 POLL_SECONDS = 0.1
+TELL_SECONDS = 1.0
+"""A ring that gives no good frame for so long, though it has new ones, is worth a word."""
 
 
 class EngineSource:
@@ -20,7 +24,8 @@ class EngineSource:
     A game that crashes, pauses or is replaced may come back: then the first frame says that the
     picture has jumped. With `patience`, the constructor waits so many seconds for the game, and the
     source ends with it. Without, it waits for ever, in `read`, for the first game and for the next;
-    but with `ends` it ends with a game that closes its ring properly.
+    but with `ends` it ends with a game that closes its ring properly. Frames that are not what they
+    should be are left out and counted.
     """
 
     def __init__(self, name: str, pacing: Pacing = Pacing.FREERUN, patience: float | None = 10.0, *,
@@ -29,57 +34,85 @@ class EngineSource:
         self.name, self.pacing, self.kinds, self.ends = name, pacing, kinds, ends
         self.whole = False
         """Set to read the next frames with all of their buffers, whatever `kinds` says; see `plain`."""
-        self.comes_back = patience is None
+        self.comes_back = True
         self.info = SourceInfo(f"engine:{name}", 0, 0, None, live=True)
         self.trouble = f"waiting for a game to publish ring {name}"
         self.reader: RingReader | None = None
         self.first: Frame | None = None
-        deadline = time.monotonic() + (patience or 0)
-        while patience is not None and self.first is None:
-            self._attach(POLL_SECONDS)
-            if self.first is None and time.monotonic() > deadline:
-                raise CaptureError(f"no game publishes a ring named {name!r}: start the game first, "
-                                   "or check the name it was given")
+        self._new, self._good_at = True, 0.0
+        if patience is not None:
+            self._wait_for_first(time.monotonic() + patience)
+            self.comes_back = False
 
-    def _attach(self, timeout: float) -> None:
-        """Tries to find a living game, for about `timeout` seconds; its first frame then waits in `first`."""
+    def _wait_for_first(self, deadline: float) -> None:
+        """Waits for a frame, which the first `read` then gives. Raises `CaptureError` if none comes."""
+        while self.first is None:
+            self.first = self.read(POLL_SECONDS)
+            if self.first is None and time.monotonic() > deadline:
+                why = self.trouble
+                self.close()
+                raise CaptureError(why if not why.startswith("waiting") else
+                                   f"no game publishes a ring named {self.name!r}: start the game first, or check the "
+                                   "name it was given")
+
+    def _attach(self) -> None:
+        """Opens the ring of a living game, if there is one."""
         try:
-            reader = RingReader(self.name, self.kinds)
-        except CaptureError:
-            time.sleep(timeout)  # nothing to wait on: the ring does not exist yet
+            reader = RingReader(self.name, self.kinds, firm=self.pacing is Pacing.FRAMELOCKED)
+        except NoRing:
+            return
+        except (CaptureError, SourceEnded) as error:
+            self.trouble = str(error)
             return
         try:
             reader.check_alive()  # a crashed game's ring still holds frames
-            if not reader.wait(timeout):
-                reader.close()
-                return
-        except SourceEnded:  # what a crashed game has left
+        except SourceEnded:
             reader.close()
-            time.sleep(timeout)
             return
-        frame, _ = reader.read(newest=True)
-        self.reader, self.trouble = reader, ""
-        self.first = replace(frame, flags=frame.flags | Flags.RESET, dropped=0, session_id=reader.session_id)
-        self.info = replace(self.info, width=frame.size[0], height=frame.size[1])
+        self.reader, self._new, self._good_at = reader, True, time.monotonic()
 
     def read(self, timeout: float) -> Frame | None:
         """See `FrameSource.read`."""
-        if self.reader is None:
-            self._attach(timeout)
         if self.first is not None:
             frame, self.first = self.first, None
             return frame
         if self.reader is None:
+            self._attach()
+        if self.reader is None:
+            time.sleep(timeout)  # nothing to wait on: the ring does not exist yet
             return None
-        if self.pacing is Pacing.FRAMELOCKED:
-            self.reader.acknowledge()
         try:
-            if not self.reader.wait(timeout):
-                return None
+            return self._next(self.reader, time.monotonic() + timeout)
         except SourceEnded as end:
             self._lost(self.reader, end)
             return None
-        return self._next(self.reader)
+
+    def _next(self, reader: RingReader, deadline: float) -> Frame | None:
+        """The next good frame, or None if there is none until `deadline`. Raises `SourceEnded`."""
+        reader.kinds = tuple(Kind) if self.whole else self.kinds
+        reader.acknowledge()
+        while reader.wait(deadline - time.monotonic()):
+            found = reader.read(newest=self.pacing is Pacing.FREERUN)
+            if found is not None:
+                return self._handed_out(*found, reader.session_id)
+            reader.acknowledge()
+            reader.check_alive()
+            if self._new or time.monotonic() - self._good_at > TELL_SECONDS:
+                self.trouble = reader.complaint
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(LOOK_SECONDS)
+        return None
+
+    def _handed_out(self, frame: Frame, missed: int, session_id: int) -> Frame:
+        flags, dropped = frame.flags, frame.dropped + missed
+        if self._new:
+            flags, dropped = flags | Flags.RESET, 0
+            self.info = replace(self.info, width=frame.size[0], height=frame.size[1])
+        elif missed and self.pacing is not Pacing.FREERUN:
+            flags |= Flags.RESET
+        self._new, self._good_at, self.trouble = False, time.monotonic(), ""
+        return replace(frame, flags=flags, dropped=dropped, session_id=session_id)
 
     def plain(self, frame: Frame) -> Frame:
         """A frame without the buffers that `kinds` does not name."""
@@ -87,26 +120,21 @@ class EngineSource:
             return frame
         return replace(frame, buffers={kind: buffer for kind, buffer in frame.buffers.items() if kind in self.kinds})
 
-    def _next(self, reader: RingReader) -> Frame:
-        reader.kinds = tuple(Kind) if self.whole else self.kinds
-        frame, missed = reader.read(newest=self.pacing is Pacing.FREERUN)
-        flags = frame.flags
-        if missed and self.pacing is not Pacing.FREERUN:
-            flags |= Flags.RESET
-        return replace(frame, flags=flags, dropped=frame.dropped + missed, session_id=reader.session_id)
-
     def _lost(self, reader: RingReader, end: SourceEnded) -> None:
         """The game is gone. Raises `end` if that was all."""
-        if not self.comes_back or (self.ends and reader.closed):
+        if self.info.width and (not self.comes_back or (self.ends and reader.closed)):
             raise end
-        self.trouble = f"{end}; waiting for it to come back"
+        self.trouble = reader.complaint if self._new and reader.complaint else f"{end}; waiting for it to come back"
         self.reader = None
         reader.close()
 
     def keep_alive(self) -> None:
         """See `FrameSource.keep_alive`."""
         if self.reader is not None:
-            self.reader.beat()
+            try:
+                self.reader.beat()
+            except SourceEnded as end:
+                self._lost(self.reader, end)
 
     def close(self) -> None:
         """See `FrameSource.close`."""

@@ -16,7 +16,7 @@ The header is 1024 bytes, not 512, so that 16 buffers fit and 128 bytes stay in 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Any
@@ -226,15 +226,26 @@ def unpack(memory: memoryview, pool: SlabPool | None = None, kinds: Collection[K
 
     Raises `BadFrame` if the bytes are not a valid frame.
     """
-    if len(memory) < HEADER_BYTES:
+    def copy(offset: int, into: NDArray[np.uint8]) -> None:
+        np.copyto(into, np.frombuffer(memory, np.uint8, len(into), offset))
+
+    return unpack_by(copy, memory[:HEADER_BYTES], len(memory), pool, kinds)
+
+
+def unpack_by(read: Callable[[int, NDArray[np.uint8]], None], head: memoryview, size: int,
+              pool: SlabPool | None = None, kinds: Collection[Kind] = tuple(Kind)) -> Frame:
+    """`unpack` where the frame lies elsewhere: `head` is its header, `size` its bytes, `read` fills an array (N,) u8
+    with those from an offset on.
+    """
+    if len(head) < HEADER_BYTES:
         raise BadFrame("not a frame: shorter than its header")
-    header = np.frombuffer(memory[:HEADER_BYTES], HEADER)[0]
+    header = np.frombuffer(head, HEADER, 1)[0]
     if header["magic"] != MAGIC or header["size"] != HEADER_BYTES or header["version"] != VERSION:
         raise BadFrame(f"not a version {VERSION} frame: rebuild the engine plugin against this version")
     count = int(header["buffer_count"])
     if not 0 < count <= MAX_BUFFERS:
         raise BadFrame(f"a frame has 1 to {MAX_BUFFERS} buffers, not {count}")
-    found = [_locate(entry, len(memory)) for entry in header["buffers"][:count]]
+    found = [_locate(entry, size) for entry in header["buffers"][:count]]
     wanted = [b for b in found if b.kind in kinds]
     total = sum(_aligned(b.size) for b in wanted)
     slab = pool.take(total) if pool else np.empty(total, np.uint8)
@@ -242,7 +253,7 @@ def unpack(memory: memoryview, pool: SlabPool | None = None, kinds: Collection[K
     at = 0
     for b in wanted:
         copied = slab[at:at + b.size]
-        np.copyto(copied, np.frombuffer(memory, np.uint8, b.size, b.offset))
+        read(b.offset, copied)
         buffers[b.kind] = Buffer(b.encoding, copied.view(b.dtype).reshape(b.shape))
         at += _aligned(b.size)
     return Frame(

@@ -36,8 +36,8 @@ from panda3d.core import (
     WindowProperties,
 )
 
-from capture.frame import Buffer, Camera, Encoding, Flags, Frame, Kind, packed_size
-from capture.ring import RingWriter
+from capture.frame import Buffer, Camera, Encoding, Flags, Frame, Kind
+from engine_plugins.publish import Publisher
 
 F32 = NDArray[np.float32]
 OBJECT_TAG = "object_id"
@@ -71,15 +71,11 @@ void main() {
 
 
 class RealMaster:
-    """Publishes a game's frames into the ring `ring`, which is made when the game first draws.
-
-    `framelocked`, it waits for its reader, until `cancelled()`.
-    """
+    """Publishes a game's frames into the ring `ring`, which is made when the game first draws; see `Publisher`."""
 
     def __init__(self, base: Any, ring: str, framelocked: bool = False, *, scene_color: bool = False,
                  cancelled: Callable[[], bool] = lambda: False) -> None:
-        self.base, self.ring, self.framelocked, self.cancelled = base, ring, framelocked, cancelled
-        self.writer: RingWriter | None = None
+        self.base, self.publisher = base, Publisher(ring, framelocked, cancelled)
         self._number, self._cut, self._ids = 0, True, FIRST_ID
         self._before: dict[NodePath, LMatrix4f] = {}  # net transforms of what is drawn, a frame ago
         self._camera_before: tuple[F32, F32, LMatrix4f] | None = None
@@ -97,8 +93,7 @@ class RealMaster:
         """Ends the ring; the game goes on."""
         for name in ("realmaster-before", "realmaster-after"):
             self.base.taskMgr.remove(name)
-        if self.writer is not None:
-            self.writer.close()
+        self.publisher.close()
 
     def _buffer(self, name: str, auxiliary: int) -> GraphicsOutput:
         base = self.base
@@ -144,12 +139,9 @@ class RealMaster:
         self._see(into, "realmaster-scene")
         return into, _copied(into)
 
-    def _wanted(self) -> bool:
-        return self.writer is None or self.writer.wanted()
-
     def _before_drawing(self, task: Any) -> Any:
         """Hands last frame's transforms to the shader."""
-        wanted = self._wanted()
+        wanted = self.publisher.wanted()
         for output in (self._guides, *([self._scene[0]] if self._scene else [])):
             output.set_active(wanted)
         if wanted:
@@ -187,16 +179,12 @@ class RealMaster:
 
     def _after_drawing(self, task: Any) -> Any:
         """Reads back and publishes."""
-        if self._wanted() and self._guides.is_active():
+        if self.publisher.wanted() and self._guides.is_active():
             frame = self._frame()
             if frame is not None:
-                if self.writer is None:
-                    self.writer = RingWriter(self.ring, packed_size(frame), framelocked=self.framelocked,
-                                             cancelled=self.cancelled)
-                self.writer.publish(frame)
+                self.publisher.publish(frame)
                 self._number, self._cut, self._camera_before = self._number + 1, False, self._now
-        elif self.writer is not None:
-            self.writer.beat()
+        else:
             self._cut = True  # whoever comes next has seen nothing before
         return task.cont
 

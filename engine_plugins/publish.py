@@ -15,6 +15,35 @@ from capture.frame import Frame, packed_size
 from capture.ring import RingWriter
 
 
+class Publisher:
+    """Publishes a game's frames into the ring `ring`, which is made for the first of them, and anew for larger ones.
+
+    `framelocked`, it waits for its reader, until `cancelled()`. Raises `CaptureError` if there is no room.
+    """
+
+    def __init__(self, ring: str, framelocked: bool = False, cancelled: Callable[[], bool] = lambda: False) -> None:
+        self.ring, self.framelocked, self.cancelled = ring, framelocked, cancelled
+        self.writer: RingWriter | None = None
+
+    def wanted(self) -> bool:
+        """Whether somebody would see a frame. Says that the game lives, too."""
+        return self.writer is None or self.writer.wanted()
+
+    def publish(self, frame: Frame) -> None:
+        """See `RingWriter.publish`."""
+        size = packed_size(frame)
+        if self.writer is None:
+            self.writer = RingWriter(self.ring, size, framelocked=self.framelocked, cancelled=self.cancelled)
+        elif size > self.writer.room:
+            self.writer.reopen(size)
+        self.writer.publish(frame)
+
+    def close(self) -> None:
+        """The game is over."""
+        if self.writer is not None:
+            self.writer.close()
+
+
 def game_arguments(name: str, about: str, ring: str) -> argparse.ArgumentParser:
     """The command line that the games here have in common."""
     parser = argparse.ArgumentParser(prog=name, description=about)
@@ -41,7 +70,7 @@ def play(ring: str, fps: float, framelocked: bool, make_frame: Callable[[int], F
     Also ends when the process that started it is gone. Returns the exit status.
     """
     stop, over = ending()
-    writer: RingWriter | None = None
+    publisher = Publisher(ring, framelocked, over)
     due = time.monotonic()
     index = 0
     try:
@@ -49,11 +78,8 @@ def play(ring: str, fps: float, framelocked: bool, make_frame: Callable[[int], F
             frame = make_frame(index)
             if frame is None:
                 break
-            if writer is None:
-                writer = RingWriter(ring, packed_size(frame), framelocked=framelocked,
-                                    cancelled=over)
-            if writer.wanted():
-                writer.publish(frame)
+            if publisher.wanted():
+                publisher.publish(frame)
             index += 1
             if fps:
                 # A late frame moves the beat: the game never hurries to catch up.
@@ -63,6 +89,5 @@ def play(ring: str, fps: float, framelocked: bool, make_frame: Callable[[int], F
         print(error, file=sys.stderr)
         return 1
     finally:
-        if writer is not None:
-            writer.close()
+        publisher.close()
     return 0

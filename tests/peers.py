@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 
 from capture.engine import EngineSource
 from capture.errors import SourceEnded
 from capture.frame import Frame
+from capture.ring.file import RingFile
 from capture.source import Pacing
 
 GAME = """
@@ -44,6 +46,17 @@ def play_locked(module: str, ring: str, frames: int, *arguments: str) -> list[Fr
         return read
     finally:
         game.kill()
+
+
+def unread(ring: RingFile, game_ns: int) -> int:
+    """How many frames a game publishes in `game_ns` of its life if its readers seem to have gone long ago."""
+    for field in ("reader_heartbeat_ns", "looked_ns"):
+        ring.put(field, 1)
+    beat, head = ring["heartbeat_ns"], ring["head"]
+    while ring["heartbeat_ns"] - beat < game_ns:
+        time.sleep(0.01)
+        ring.look()
+    return ring["head"] - head
 
 
 class Peer:

@@ -7,10 +7,23 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
+import numpy as np
+
 from capture.engine import EngineSource
 from capture.errors import SourceEnded
 from capture.frame import Frame
 from capture.source import Pacing
+
+_PLACES = np.arange(16).reshape(4, 4).T / 64
+PROJECTION = np.eye(4) - _PLACES
+
+
+def view(n: int) -> np.ndarray:
+    """The view of frame `n`, for column vectors, as Program.cs and shots.cpp make it."""
+    made = np.eye(4) + _PLACES
+    made[:3, 3] += 100 * n
+    made[3] = 0, 0, 0, 1
+    return made
 
 
 def play(command: Sequence[str], ring: str, count: int, delay: int, folder: Path) -> tuple[list[Frame], int]:

@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 enum { SLOTS = 8, CELL = 64, PAGE = 4096, LOCKED_FRAMES = 2 };
-static const uint64_t STALE_NS = 2000000000u; /* a reader whose heartbeat is older is taken for dead */
+static const int64_t STALE_NS = 2000000000; /* a reader whose heartbeat is older, or further ahead, is taken for dead */
 
 struct rm_ring {
-    char path[128];
+    char path[96];
     uint8_t *memory;
     rm_control *control;
     ino_t inode;
@@ -52,9 +52,10 @@ static int good_name(const char *name) {
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == length;
 }
 
-/* A fresh file, renamed over an old one: a reader of a crashed game's ring keeps its own inode. */
-static int map_file(rm_ring *ring, const char *part) {
-    int file = open(part, O_RDWR | O_CREAT | O_EXCL, 0600);
+/* A fresh file, renamed over an old one: a reader of a crashed game's ring keeps its own inode. `part` becomes its name.
+ * A full disk is told here, not by a SIGBUS later. */
+static int map_file(rm_ring *ring, char *part) {
+    int file = mkostemp(part, O_CLOEXEC); /* mode 0600, and nobody else's file */
     if (file < 0) return RM_NO_ROOM;
     int full = posix_fallocate(file, 0, (off_t)ring->bytes);
     void *memory = full ? MAP_FAILED : mmap(NULL, ring->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
@@ -73,9 +74,9 @@ static int map_file(rm_ring *ring, const char *part) {
 
 /* A new file for frames of so many bytes, under the ring's name. */
 static int renew(rm_ring *ring, uint64_t frame_bytes) {
-    char part[160];
+    char part[128];
     uint64_t slot_bytes = aligned(frame_bytes + CELL, PAGE);
-    snprintf(part, sizeof part, "%s.%d.part", ring->path, (int)getpid());
+    snprintf(part, sizeof part, "%s.XXXXXX", ring->path);
     ring->bytes = PAGE + SLOTS * slot_bytes;
     int error = map_file(ring, part);
     if (error) return error;
@@ -86,7 +87,7 @@ static int renew(rm_ring *ring, uint64_t frame_bytes) {
     if (rename(part, ring->path) == 0) return 0;
     unlink(part);
     munmap(ring->memory, ring->bytes);
-    return RM_NO_ROOM;
+    return RM_NAME_TAKEN;
 }
 
 int rm_open(const char *name, uint64_t frame_bytes, int mode, rm_ring **out) {
@@ -117,24 +118,29 @@ int rm_reopen(rm_ring *ring, uint64_t frame_bytes) {
     return 0;
 }
 
-static int reader_lives(const rm_ring *ring) { return now_ns() - load(&ring->control->reader_heartbeat_ns) < STALE_NS; }
+static int lives(const uint64_t *heartbeat_ns) {
+    int64_t age = (int64_t)(now_ns() - load(heartbeat_ns));
+    return age > -STALE_NS && age < STALE_NS;
+}
 
 void rm_beat(rm_ring *ring) { store(&ring->control->heartbeat_ns, now_ns()); }
 
 int rm_wanted(rm_ring *ring) {
     rm_beat(ring);
     /* The first frame is always wanted: it tells readers that come what there is to see. */
-    return ring->framelocked || ring->control->head == 0 || reader_lives(ring);
+    const rm_control *control = ring->control;
+    return ring->framelocked || control->head == 0 || lives(&control->reader_heartbeat_ns) || lives(&control->looked_ns);
 }
 
 static void wait_for_reader(rm_ring *ring) {
     const struct timespec pause = {0, 200000};
     while (!__atomic_load_n(&ring->cancelled, __ATOMIC_RELAXED)) {
         uint64_t head = ring->control->head;
-        int came = load(&ring->control->reader_heartbeat_ns) != 0;
-        int ahead = came ? head - load(&ring->control->reader_done) >= LOCKED_FRAMES && reader_lives(ring) : head > 0;
+        const uint64_t *heartbeat_ns = &ring->control->reader_heartbeat_ns;
+        int came = load(heartbeat_ns) != 0;
+        int ahead = came ? head - load(&ring->control->reader_done) >= LOCKED_FRAMES && lives(heartbeat_ns) : head > 0;
         if (!ahead) return;
-        store(&ring->control->heartbeat_ns, now_ns());
+        rm_beat(ring);
         nanosleep(&pause, NULL);
     }
 }
@@ -199,7 +205,7 @@ void rm_close(rm_ring *ring) {
     __atomic_store_n(&ring->control->closed, 1u, __ATOMIC_RELEASE);
     struct stat status;
     /* Unless a second game has taken over the name. */
-    if (stat(ring->path, &status) == 0 && status.st_ino == ring->inode) unlink(ring->path);
+    if (lstat(ring->path, &status) == 0 && status.st_ino == ring->inode) unlink(ring->path);
     munmap(ring->memory, ring->bytes);
     free(ring);
 }
@@ -211,6 +217,7 @@ const char *rm_error(int code) {
     case RM_NO_ROOM: return "no room for the ring in /dev/shm: free some shared memory or lower the game's resolution";
     case RM_TOO_LARGE: return "the frame does not fit: open the ring for all of its buffers (rm_frame_bytes)";
     case RM_BAD_BUFFER: return "no such buffer: see rm_kind and rm_encoding, sides are 1 to 8192 pixels";
+    case RM_NAME_TAKEN: return "something in /dev/shm has the ring's name that is not ours to replace: choose another name";
     case RM_BAD_ORDER: return "out of order: rm_begin, then rm_put once for each kind with COLOR among them, then rm_publish";
     default: return "unknown code";
     }

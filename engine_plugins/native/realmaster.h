@@ -36,7 +36,9 @@ enum rm_flags { RM_RESET = 1, RM_HUD_IN_COLOR = 2, RM_PAUSED = 4 };
 enum rm_camera { RM_NO_CAMERA = 0, RM_ENGINE_CAMERA = 1, RM_DERIVED_CAMERA = 2 };
 enum rm_mode { RM_FRAMELOCKED = 1 };
 
-enum rm_code { RM_BAD_NAME = -1, RM_NO_ROOM = -2, RM_TOO_LARGE = -3, RM_BAD_BUFFER = -4, RM_BAD_ORDER = -5 };
+enum rm_code {
+    RM_BAD_NAME = -1, RM_NO_ROOM = -2, RM_TOO_LARGE = -3, RM_BAD_BUFFER = -4, RM_BAD_ORDER = -5, RM_NAME_TAKEN = -6
+};
 
 typedef struct rm_buffer {
     uint16_t kind, encoding, dtype, channels; /* dtype: 1 u8, 2 half, 3 float, 4 u32 */
@@ -64,14 +66,15 @@ typedef struct rm_frame {
 typedef struct rm_control {
     uint32_t magic, version, slots, closed;
     uint64_t slot_bytes;
-    uint32_t silent; /* 1: this writer wakes nobody, readers must look by themselves */
+    uint32_t silent; /* 1: nobody is woken, readers look by themselves */
     uint8_t padding[36];
     uint64_t head; /* frames published */
     uint8_t padding2[56];
     uint64_t heartbeat_ns, session_id;
     uint8_t padding3[48];
-    uint64_t reader_heartbeat_ns, reader_done;
-    uint8_t padding4[3888];
+    /* Of the reader that acknowledges, whose number is reader_lease; looked_ns is the last sign of life of any reader. */
+    uint64_t reader_heartbeat_ns, reader_done, reader_lease, looked_ns;
+    uint8_t padding4[3872];
 } rm_control;
 
 RM_ASSERT(sizeof(rm_buffer) == 32);
@@ -79,6 +82,7 @@ RM_ASSERT(sizeof(rm_frame) == 1024 && offsetof(rm_frame, view) == 64 && offsetof
 RM_ASSERT(offsetof(rm_frame, buffer_count) == 336 && offsetof(rm_frame, buffers) == 384);
 RM_ASSERT(sizeof(rm_control) == 4096 && offsetof(rm_control, head) == 64 && offsetof(rm_control, heartbeat_ns) == 128);
 RM_ASSERT(offsetof(rm_control, reader_heartbeat_ns) == 192 && offsetof(rm_control, silent) == 24);
+RM_ASSERT(offsetof(rm_control, looked_ns) == 216);
 
 typedef struct rm_ring rm_ring;
 

@@ -18,7 +18,7 @@ MOST_FRAMES = 240
 
 def run(settings: CheckPlugin) -> int:
     """Watches, then prints what it saw; exit status 1 if something is wrong."""
-    source = EngineSource(settings.ring, Pacing.FRAMELOCKED)  # a game that waits for its reader must not wait for ever
+    source = EngineSource(settings.ring, Pacing.GENLOCKED)  # every frame, but never in the way of who keeps in step
     try:
         frames = _watch(source, settings.seconds)
     finally:

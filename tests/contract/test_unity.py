@@ -12,7 +12,7 @@ import pytest
 
 from capture.frame import CameraSource, Flags, Frame, Kind
 from engine_plugins.native.binding import RmBuffer, RmFrame, build
-from tests.puppet import play
+from tests.puppet import PROJECTION, play, view
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "engine_plugins" / "unity" / "com.realmaster.capture"
@@ -70,10 +70,9 @@ def test_every_buffer_arrives_the_right_way_up(program, ring_name, pipeline, top
         assert frame.t_game == n / 8 and frame.dt == 0.125 and frame.metres_per_unit == 2
         camera = frame.camera
         assert camera is not None and camera.source is CameraSource.ENGINE and (camera.near, camera.far) == (1, 200)
-        assert np.array_equal(camera.view.T.ravel(), 100 * n + np.arange(16))
-        assert np.array_equal(camera.projection.T.ravel(), -np.arange(16.0))
+        assert np.array_equal(camera.view, view(n)) and np.array_equal(camera.projection, PROJECTION)
         if not frame.flags & Flags.RESET:
-            assert np.array_equal(camera.previous_view.T.ravel(), 100 * (n - 1) + np.arange(16))
+            assert np.array_equal(camera.previous_view, view(n - 1))
     assert [f.frame_id for f in frames if f.flags & Flags.RESET][-1] == 12, "the game's own cut"
     numbers = [f.frame_id for f in frames[2:]]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))

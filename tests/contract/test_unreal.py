@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from capture.frame import FORMATS, Flags, Frame, Kind
-from tests.puppet import play
+from tests.puppet import PROJECTION, play, view
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "engine_plugins" / "unreal" / "RealMaster"
@@ -64,9 +64,8 @@ def test_its_pool_of_readbacks_publishes_whole_frames_in_order(program, ring_nam
         camera = frame.camera
         assert camera is not None and frame.metres_per_unit == pytest.approx(0.01)
         assert camera.near == pytest.approx(0.1) and np.isinf(camera.far) and not frame.flags & Flags.HUD_IN_COLOR
-        view = (100 * n + np.arange(16.0)).reshape(4, 4).T  # for column vectors
-        assert np.array_equal(camera.view, np.diag([1, 1, -1, 1]) @ view)
-        assert np.array_equal(camera.projection, np.arange(16.0).reshape(4, 4).T @ np.diag([1, 1, -1, 1]))
+        assert np.array_equal(camera.view, np.diag([1, 1, -1, 1]) @ view(n))
+        assert np.array_equal(camera.projection, PROJECTION @ np.diag([1, 1, -1, 1]))
     numbers = [f.frame_id for f in frames[2:]]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 

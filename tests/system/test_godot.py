@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ import pytest
 from capture.engine import EngineSource
 from capture.frame import Flags, Frame, Kind
 from capture.source import Pacing
-from engine_plugins.godot_receiver import HEADER, HEADER_BYTES, MAGIC
+from engine_plugins.godot_receiver import HEADER, HEADER_BYTES, MAGIC, MOST_CALLERS
 from realmaster.interface import scene_of
 from realmaster.probe import examine
 
@@ -91,22 +91,65 @@ def floor_heights(frame: Frame) -> float:
     return float(np.median(np.abs(bottom)))
 
 
-def header(width: int = 8, height: int = 4, present: int = 1, magic: int = MAGIC) -> bytes:
-    return HEADER.pack(magic, 0, width, height, present, 0, 1.0, 0.1, 0.1, 50, *[1.0] * 14).ljust(HEADER_BYTES, b"\0")
+def header(*, width: int = 8, height: int = 4, present: int = 1, magic: int = MAGIC, near: float = 0.1,
+           far: float = 50, half: float = 1, time: float = 1) -> bytes:
+    columns = 1, 0, 0, 0, 1, 0, 0, 0, 1, 2, 3, 4
+    return HEADER.pack(magic, 0, width, height, present, 0, time, 0.1, near, far, *columns, half,
+                       half).ljust(HEADER_BYTES, b"\0")
 
 
-@pytest.mark.parametrize("garbage", [b"GET / HTTP/1.1\r\n\r\n".ljust(HEADER_BYTES, b"x"), header(magic=1),
-                                     header(width=1 << 30), header(present=2)])
-def test_a_stranger_ends_the_receiver_with_a_sentence(garbage, ring_name):
-    process = subprocess.Popen([sys.executable, "-m", "engine_plugins.godot_receiver", "--ring", ring_name, "--port",
-                                "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    port = int(process.stdout.readline().split()[-1])
-    with socket.create_connection(("127.0.0.1", port)) as game:
+def plays(port: int, ring_name: str) -> None:
+    """A game connects, its frame arrives, and it leaves while nobody reads."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as game:
         assert game.recv(1) == b"?"
-        game.sendall(garbage)
-        _, words = process.communicate(timeout=20)
-    assert process.returncode == 1 and "is not the RealMaster add-on" in words
+        game.sendall(header() + bytes(128))
+        with closing(EngineSource(ring_name, patience=20)) as source:
+            frame = source.read(5)
+            assert frame is not None and frame.size == (8, 4)
+
+
+STRANGERS = {"a web page's fetch": b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "TLS": b"\x16\x03\x01\x02",
+             "another version": header(magic=1), "an absurd width": header(width=1 << 30),
+             "no width": header(width=0), "no colour": header(present=2)}
+
+
+@pytest.mark.parametrize("words", STRANGERS.values(), ids=STRANGERS)
+def test_a_stranger_is_left_at_once_and_the_game_gets_in(words, receiver, ring_name):
+    with socket.create_connection(("127.0.0.1", receiver), timeout=20) as stranger:
+        assert stranger.recv(1) == b"?"
+        stranger.sendall(words)
+        with suppress(ConnectionResetError):
+            assert stranger.recv(1) == b"", "its connection has ended"
+        plays(receiver, ring_name)
+
+
+def test_silent_connections_do_not_lock_the_game_out(receiver, ring_name):
+    with ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(("127.0.0.1", receiver), timeout=20))
+                  for _ in range(2 * MOST_CALLERS)]
+        silent[-1].sendall(header()[:7])
+        for _ in range(2):
+            plays(receiver, ring_name)
+        for connection in silent:  # each is left, the first ones to make room, the rest by the deadline
+            with suppress(ConnectionResetError):
+                while connection.recv(1):
+                    pass
+
+
+NOT_A_CAMERA = {"zero near and far": {"near": 0, "far": 0}, "a NaN": {"near": float("nan")}, "far before near":
+                {"near": 5, "far": 1}, "no field of view": {"half": 0}, "a time that is none": {"time": float("nan")}}
+
+
+@pytest.mark.parametrize("present", [1 | 4, 1 | 8], ids=["packed", "raw"])
+@pytest.mark.parametrize("facts", NOT_A_CAMERA.values(), ids=NOT_A_CAMERA)
+def test_a_frame_that_cannot_be_is_left_out_and_the_next_one_counts(facts, present, receiver, ring_name):
+    with socket.create_connection(("127.0.0.1", receiver), timeout=20) as game:
+        for head in (header(present=present, **facts), header(present=present)):
+            assert game.recv(1) == b"?"
+            game.sendall(head + bytes(256))
+        with closing(EngineSource(ring_name, patience=20)) as source:
+            frame = source.read(5)
+            assert frame is not None and frame.t_game == 1 and Kind.DEPTH in frame.buffers
 
 
 def test_a_game_that_leaves_in_mid_frame_gives_way_to_the_next(receiver, ring_name):

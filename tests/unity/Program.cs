@@ -60,8 +60,9 @@ public static class Program
         Matrix4x4 view = new Matrix4x4(), projection = new Matrix4x4();
         for (int i = 0; i < 16; i++)
         {
-            view[i] = 100 * n + i;
-            projection[i] = -i;
+            float unit = i % 5 == 0 ? 1 : 0; // that can be inverted, and tells every place from every other
+            view[i] = i % 4 == 3 ? unit : unit + i / 64f + (i >= 12 ? 100 * n : 0);
+            projection[i] = unit - i / 64f;
         }
         camera.worldToCameraMatrix = view;
         camera.nonJitteredProjectionMatrix = projection;

@@ -47,7 +47,13 @@ int main(int, char** Words)
         RealMaster::FFacts Facts;
         Facts.Number = Now, Facts.Time = Now / 8.0, Facts.DeltaTime = 0.125f, Facts.Near = 10;
         Facts.Width = Width, Facts.Height = Height, Facts.Reset = Now == 1;
-        for (int i = 0; i < 16; ++i) Facts.View[i] = static_cast<float>(100 * Now + i), Facts.Projection[i] = static_cast<float>(i);
+        for (int i = 0; i < 16; ++i)
+        {
+            const float Unit = i % 5 == 0 ? 1 : 0; // that can be inverted, and tells every place from every other
+            Facts.View[i] = i % 4 == 3 ? Unit : Unit + i / 64.f + (i >= 12 ? 100 * Now : 0);
+            Facts.Projection[i] = Unit - i / 64.f;
+        }
+        Facts.PreviousView = Facts.View, Facts.PreviousProjection = Facts.Projection;
         auto* Shot = rm_wanted(Ring) ? Shots.Take(Facts) : nullptr;
         for (int k = 0; Shot && k < RealMaster::Kinds; ++k)
         {

@@ -10,6 +10,8 @@ LIBRARY = Path(__file__).parent / "librealmaster.so"
 COLOR, SCENE_COLOR, DEPTH, MOTION, NORMAL, OBJECT_ID = range(1, 7)
 RGBA8, INVERSE_Z, LINEAR_Z, PIXELS, WORLD_XYZ0, INDEX = range(1, 7)
 ENGINE_CAMERA, RESET, LOCKED = 1, 1, 1
+PIXEL_BYTES = 28
+"""Of a frame with every kind of buffer."""
 
 
 class RingError(Exception):
@@ -22,6 +24,7 @@ def _load():
     lib, ring = ctypes.CDLL(str(LIBRARY)), ctypes.c_void_p
     lib.rm_frame_bytes.argtypes, lib.rm_frame_bytes.restype = (ctypes.c_uint64,), ctypes.c_uint64
     lib.rm_open.argtypes = (ctypes.c_char_p, ctypes.c_uint64, ctypes.c_int, ctypes.POINTER(ring))
+    lib.rm_reopen.argtypes = (ring, ctypes.c_uint64)
     for name in ("rm_wanted", "rm_publish", "rm_close", "rm_beat"):
         getattr(lib, name).argtypes = (ring,)
     lib.rm_begin.argtypes, lib.rm_begin.restype = (ring,), ctypes.c_void_p
@@ -37,8 +40,13 @@ class Writer:
     def __init__(self, name, pixels, locked=False):
         self._lib, self._ring, self.pixels = _load(), ctypes.c_void_p(), pixels
         self._before = None
-        self._check(self._lib.rm_open(name.encode(), self._lib.rm_frame_bytes(pixels * 28), LOCKED if locked else 0,
-                                      ctypes.byref(self._ring)))
+        self._check(self._lib.rm_open(name.encode(), self._lib.rm_frame_bytes(pixels * PIXEL_BYTES),
+                                      LOCKED if locked else 0, ctypes.byref(self._ring)))
+
+    def grow(self, pixels):
+        """The same ring for frames of more pixels. Raises `RingError` if there is no room: then it is as it was."""
+        self._check(self._lib.rm_reopen(self._ring, self._lib.rm_frame_bytes(pixels * PIXEL_BYTES)))
+        self.pixels = pixels
 
     def _check(self, code):
         if code:

@@ -34,7 +34,7 @@ def start(name):
     if window is None:
         raise ring.RingError("no 3D view is open")
     region = window[2]
-    _state.update(name=name, writer=ring.Writer(name, region.width * region.height), number=0, last=time.monotonic(),
+    _state.update(writer=ring.Writer(name, region.width * region.height), number=0, last=time.monotonic(),
                   began=time.monotonic(), screen=None)
     bpy.app.timers.register(_tick, persistent=True)
 
@@ -75,8 +75,7 @@ def _tick():
 def _publish(window, area, region):
     width, height = region.width, region.height
     if width * height > _state["writer"].pixels:  # the view has grown
-        _state["writer"].close()
-        _state["writer"] = ring.Writer(_state["name"], width * height)
+        _state["writer"].grow(width * height)
     now = time.monotonic()
     space, eye = area.spaces.active, area.spaces.active.region_3d
     view, projection = np.array(eye.view_matrix), np.array(eye.window_matrix)
