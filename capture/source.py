@@ -59,3 +59,16 @@ class FrameSource(Protocol):
     def close(self) -> None:
         """Lets go of it; may be called twice."""
         ...
+
+
+class FileSource(FrameSource, Protocol):
+    """A source that is read from a file, every frame of it, as fast as wanted."""
+
+    @property
+    def frames_hint(self) -> int:
+        """About how many frames there are; 0 where the file does not say."""
+        ...
+
+    def skip(self, count: int) -> None:
+        """Leaves out the next `count` frames."""
+        ...

@@ -13,7 +13,7 @@ from bridge.server import Backend
 from realmaster.backbones.folder import is_large, resolve
 from realmaster.config import TINY, Model
 from realmaster.errors import UserError
-from realmaster.pictures import fit
+from realmaster.pictures import boxed
 from realmaster.sampler import Anchor, Graphs, WindowBackend
 from trt_engines.ort import OrtGraphs
 
@@ -76,7 +76,7 @@ def _picture(path: Path, size: tuple[int, int]) -> Pixels:
     picture = cv2.imread(str(path))
     if picture is None:
         raise UserError(f"--anchor {path}: not a picture that can be read")
-    return fit(np.ascontiguousarray(picture[..., ::-1], np.uint8), *size)
+    return boxed(np.ascontiguousarray(picture[..., ::-1], np.uint8), size)
 
 
 def _spec(graphs: Graphs, name: str, size: tuple[int, int], length: int, overlap: int) -> ModelSpec:

@@ -273,12 +273,17 @@ class Render(Settings, frozen=True):
     a folder NAME of numbered pictures (EXR in linear light)."""
     codec: Literal["auto", "h264", "h265", "prores", "ffv1"] = "auto"
     """Another codec than the suffix stands for."""
-    size: tuple[int, int] | None = None
-    """Width and height of the output; the model's own if not given."""
+    overwrite: bool = False
+    """Replace what has the output's name already, once the new one is whole; the input is never replaced."""
+    size: tuple[Side, Side] | None = None
+    """Width and height of the output, with black bars if the picture has another shape; the model's own, less what the
+    picture's shape leaves free of it, if not given."""
+    fps: Annotated[float, msgspec.Meta(ge=0, le=1000)] = 0.0
+    """Constant frames a second of the output: some are left out, or repeated. 0 keeps the input's own times."""
     start: Seconds = 0.0
-    """For a session: seconds to start at."""
+    """Seconds into the input to start at."""
     stop: Seconds = 0.0
-    """For a session: seconds to stop at; 0 is its end."""
+    """Seconds into the input to stop at; 0 is its end."""
     side_by_side: bool = False
     """Put the original on the left."""
     workers: Threads = 1

@@ -13,9 +13,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.video.files import VideoError, told
 from realmaster.errors import UserError
 
 FILE = "progress.npz"
+OURS = r"progress\.npz(\.new)?"
+"""What its names match."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +33,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     start: int
     settled: int
     origin_ns: int
+    size: tuple[int, int]
+    """Width and height of the output."""
 
 
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,12 +51,12 @@ def save(folder: Path, saved: Saved) -> None:
     arrays: dict[str, Any] = {"about": np.frombuffer(msgspec.json.encode(saved.progress), np.uint8), "tail": saved.tail}
     arrays |= {f"carry_{name}": value for name, value in saved.carry.items()}
     try:
-        with new.open("wb") as file:
-            np.savez(file, **arrays)
-        new.replace(folder / FILE)
-    except OSError as error:
-        raise UserError(f"cannot write {folder}: {error.strerror}; free some space, then the same command "
-                        "goes on") from error
+        with told():
+            with new.open("wb") as file:
+                np.savez(file, **arrays)
+            new.replace(folder / FILE)
+    except VideoError as error:
+        raise UserError(f"cannot write {folder}: {error}; {error.advice}the same command goes on") from error
 
 
 def load(folder: Path, signature: str) -> Saved | None:

@@ -33,6 +33,7 @@ from realmaster.errors import UserError
 from realmaster.interface import with_interface
 from realmaster.link import Link
 from realmaster.pacing import Intake, Presentation, intake_period, present_at, take
+from realmaster.pictures import unboxed
 from realmaster.probe.watch import GuideWatch
 from realmaster.regions import Regions
 from realmaster.stats import Stats
@@ -339,7 +340,8 @@ class Session:
                 due = 0.0
                 if self.live and frame.t_capture_ns >= self._renewed:
                     due, self._presentation = present_at(self._presentation, frame.t_capture_ns / 1e9, self.clock())
-                self._display.append((due, Shown(frame, with_interface(frame, self.regions.compose(frame, photo)))))
+                own = unboxed(photo, frame.size)
+                self._display.append((due, Shown(frame, with_interface(frame, self.regions.compose(frame, own)))))
 
     def _present(self) -> None:
         limit = DISPLAY_WINDOWS * self._spec.length if self._spec else 0

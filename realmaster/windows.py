@@ -18,7 +18,7 @@ from bridge.protocol import ModelSpec, RenderSettings, Window
 from capture.frame import Flags, Frame
 from realmaster.guides import guides_of
 from realmaster.interface import scene_of
-from realmaster.pictures import fit
+from realmaster.pictures import boxed
 
 Place = tuple[int, int]
 """Where a frame stands in the stream: its segment, and its number in it."""
@@ -32,7 +32,7 @@ class Cut:
     start: int
     frames: tuple[Frame, ...]
     images: tuple[NDArray[np.uint8], ...]
-    """Each frame's scene at the model's size, (height, width, 3); with guides (2 height, width, 3)."""
+    """Each frame's scene in the model's size, `boxed`, (height, width, 3); with guides (2 height, width, 3)."""
 
     @property
     def places(self) -> list[Place]:
@@ -85,9 +85,10 @@ class Windower:
 
     def _image(self, frame: Frame) -> NDArray[np.uint8]:
         spec = self.spec
-        small = fit(scene_of(frame), spec.width, spec.height)
+        room = spec.width, spec.height
+        small = boxed(scene_of(frame), room)
         picture = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGBA2RGB), np.uint8)
-        return np.concatenate([picture, fit(guides_of(frame), spec.width, spec.height)]) if spec.guides else picture
+        return np.concatenate([picture, boxed(guides_of(frame), room)]) if spec.guides else picture
 
     def _cut(self) -> Cut:
         return Cut(self._segment, self._start, tuple(self._frames), tuple(self._images))

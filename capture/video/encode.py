@@ -1,4 +1,7 @@
-"""Encodes the videos that RealMaster writes: pieces that are joined later, short clips, EXR pictures."""
+"""Encodes pictures: which codecs there are, what sizes and colours they store, and the files that they go into.
+
+YUV is BT.709 in limited range, and says so; RGB says that it is sRGB (code points of ITU-T H.273).
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
-from capture.video.files import open_to_read, open_to_write, told
+from capture.video.files import open_to_write, told
 
 TICK = Fraction(1, 90_000)
+LEAST = 16
+"""The smallest side that every encoder of 4:2:0 takes."""
+_FINE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
 
 
 @dataclass(frozen=True)
@@ -33,25 +41,63 @@ CODECS = {
     "prores": Codec("prores_ks", "yuv422p10le", {"profile": "3"}, "mov"),
     "ffv1": Codec("ffv1", "bgr0", {"level": "3", "slicecrc": "1"}),
 }
-CONTAINERS = {".mp4": ("mp4", "h264"), ".mov": ("mov", "prores"), ".mkv": ("matroska", "ffv1")}
-"""Format and default codec by suffix."""
+
+
+def stored_size(width: int, height: int, pixel_format: str) -> tuple[int, int]:
+    """The size that pictures are stored in: sides of 4:2:0 are even, so there it may be larger by one."""
+    if pixel_format != "yuv420p":
+        return width, height
+    return max(width + width % 2, LEAST), max(height + height % 2, LEAST)
+
+
+def padded(picture: NDArray[np.uint8], pixel_format: str) -> NDArray[np.uint8]:
+    """(H, W, 3) in its `stored_size`: the last lines are repeated."""
+    height, width = picture.shape[:2]
+    wide, high = stored_size(width, height, pixel_format)
+    if (wide, high) == (width, height):
+        return picture
+    return np.asarray(cv2.copyMakeBorder(picture, 0, high - height, 0, wide - width, cv2.BORDER_REPLICATE), np.uint8)
+
+
+def tag(context: Any, pixel_format: str) -> None:
+    """Says of a stream, or of its encoder, what colours it holds."""
+    rgb = pixel_format in ("bgr0", "rgb24")
+    context.color_primaries, context.color_trc = 1, 13 if rgb else 1
+    context.colorspace, context.color_range = (0, ColorRange.JPEG) if rgb else (1, ColorRange.MPEG)
+
+
+def frame_of(picture: NDArray[np.uint8], pixel_format: str) -> Any:
+    """(H, W, 3) u8 RGB, `padded` for the format, as a frame of it. Raises FFmpeg's errors."""
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+    if pixel_format in ("bgr0", "rgb24"):
+        return frame.reformat(format=pixel_format)
+    frame = frame.reformat(format=pixel_format, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG,
+                           interpolation=_FINE)
+    frame.color_primaries = frame.color_trc = 1
+    return frame
 
 
 class Encoder:
     """A new video file `path` of pictures of one size. All of it raises `VideoError`."""
 
-    def __init__(self, path: Path, container_format: str, codec: Codec, size: tuple[int, int], rate: Fraction) -> None:
+    def __init__(self, path: Path, container_format: str, codec: Codec, rate: Fraction) -> None:
+        self._codec = codec
         self._file = open_to_write(path, container_format)
         with told():
             self._stream: Any = self._file.av.add_stream(codec.encoder, rate=rate, options=codec.options)
-            self._stream.width, self._stream.height = size
-            self._stream.pix_fmt = codec.pixel_format
-            self._stream.codec_context.time_base = TICK
+        self._stream.pix_fmt = codec.pixel_format
+        self._stream.codec_context.time_base = TICK
+        tag(self._stream, codec.pixel_format)
+        self._begun = False
 
     def add(self, picture: NDArray[np.uint8], seconds: float | Fraction) -> None:
-        """The next picture, (H, W, 3) u8 RGB, at its time."""
+        """The next picture, (H, W, 3) u8 RGB, at its time; the first one sets the size."""
+        picture = padded(picture, self._codec.pixel_format)
+        if not self._begun:
+            self._stream.height, self._stream.width = picture.shape[:2]
+            self._begun = True
         with told():
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame = frame_of(picture, self._codec.pixel_format)
             frame.pts, frame.time_base = round(seconds / TICK), TICK
             self._file.av.mux(self._stream.encode(frame))
 
@@ -66,35 +112,13 @@ class Encoder:
         self._file.close()
 
 
-def join(pieces: Iterable[Path], target: Path, container_format: str, rate: Fraction, comment: str) -> None:
-    """Joins videos of one codec and size: packets unchanged, times as they are. Raises `VideoError`."""
-    with open_to_write(target, container_format) as out:
-        out.av.metadata["comment"] = comment
-        stream: Any = None
-        for piece in pieces:
-            with open_to_read(piece) as source, told():
-                origin: Any = source.av.streams.video[0]
-                if stream is None:
-                    stream = out.av.add_stream_from_template(origin, opaque=True)
-                    stream.time_base = TICK
-                for packet in source.av.demux(origin):
-                    if packet.pts is not None:
-                        packet.duration = round(1 / rate / packet.time_base)
-                        packet.stream = stream
-                        out.av.mux(packet)
-
-
 def write_clip(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: float, options: dict[str, str]) -> None:
-    """An H.264 video of pictures (H, W, 3) u8 RGB of one even size. Raises `VideoError`."""
+    """An H.264 video in MP4 of pictures (H, W, 3) u8 RGB of one size. Raises `VideoError`."""
     rate = Fraction(fps).limit_denominator(1000)
-    encoder: Encoder | None = None
+    encoder = Encoder(path, "mp4", Codec("libx264", "yuv420p", options), rate)
     for number, picture in enumerate(pictures):
-        if encoder is None:
-            codec = Codec("libx264", "yuv420p", options)
-            encoder = Encoder(path, "mp4", codec, (picture.shape[1], picture.shape[0]), rate)
         encoder.add(picture, number / rate)
-    if encoder is not None:
-        encoder.finish()
+    encoder.finish()
 
 
 class ExrEncoder:

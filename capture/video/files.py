@@ -33,6 +33,11 @@ class VideoError(CaptureError):
         super().__init__(reason)
         self.full = full
 
+    @property
+    def advice(self) -> str:
+        """What to do before trying again, as the beginning of a sentence; empty if nothing helps."""
+        return "free some space, then " if self.full else ""
+
 
 @contextmanager
 def told() -> Generator[None]:

@@ -19,6 +19,7 @@ from capture.video.colour import is_hdr, rgb_of, shows_through
 from capture.video.fields import Weaver
 from capture.video.files import VideoError, open_to_read
 from capture.video.shape import main_stream, shape_of
+from capture.video.sound import Sound
 from capture.video.times import SPLICED, Timeline
 
 NS = 1_000_000_000
@@ -113,6 +114,11 @@ class VideoSource:
             self._waiting.popleft()
         if not self._waiting:
             raise CaptureError(f"{self.path.name} has no frames after {float(seconds - self.origin):g} s")
+
+    @property
+    def sound(self) -> Sound | None:
+        """What is heard from the next frame on; None if there is nothing to hear."""
+        return Sound(self.path, self._waiting[0][0], self._stop) if self._container.streams.audio else None
 
     def skip(self, count: int) -> None:
         """Leaves out the next `count` frames; they have to be decoded all the same."""

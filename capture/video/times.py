@@ -17,6 +17,7 @@ class Timeline:
     def __init__(self, container_format: str, period: Fraction) -> None:
         self._spliced, self._period = container_format in SPLICED, period
         self._shift = Fraction(0)
+        self._first: Fraction | None = None
         self._last: Fraction | None = None
 
     def place(self, stamp: int | None, base: Fraction) -> Fraction:
@@ -28,8 +29,16 @@ class Timeline:
             seconds = stamp * base + self._shift
             if last is not None and not 0 < seconds - last < (JUMP_SECONDS if self._spliced else math.inf):
                 seconds = self._after(last, seconds)
+            seconds = self._unrounded(seconds, base)
         self._last = seconds
         return seconds
+
+    def _unrounded(self, seconds: Fraction, base: Fraction) -> Fraction:
+        """Undoes the rounding of stamps: 33, 67 and 100 ms at 30 frames a second are thirtieths."""
+        if self._first is None:
+            self._first = seconds
+        exact = self._first + round((seconds - self._first) / self._period) * self._period
+        return exact if abs(exact - seconds) <= base and (self._last is None or exact > self._last) else seconds
 
     def _after(self, last: Fraction, seconds: Fraction) -> Fraction:
         if last - seconds < 1 and not self._spliced:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.errors import CaptureError
+from capture.video.encode import frame_of, padded, stored_size, tag
 from capture.video.files import VideoError, open_to_read, open_to_write, told
 
 TICK = Fraction(1, 1000)
@@ -32,13 +33,14 @@ class TrackEncoder:
     """Encodes pictures of one size; all of them key frames without delay."""
 
     def __init__(self, codec: tuple[str, str, dict[str, str]], width: int, height: int) -> None:
-        name, pixel_format, options = codec
-        self.source_format = "gray16le" if pixel_format == "gray16le" else "rgb24"
-        self.pixel_format = pixel_format
+        name, self._pixel_format, options = codec
         # A container that keeps nothing: its stream is the template for the files that the packets end up in.
         self._scratch = av.open(os.devnull, "w", format="matroska")
         self.stream: Any = self._scratch.add_stream(name, rate=30, options=options)
-        self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, pixel_format
+        self.stream.width, self.stream.height = stored_size(width, height, self._pixel_format)
+        self.stream.pix_fmt = self._pixel_format
+        if self._pixel_format != "gray16le":
+            tag(self.stream, self._pixel_format)
         context = self.stream.codec_context
         context.time_base, context.gop_size, context.thread_count = TICK, 1, 1
         try:
@@ -49,9 +51,10 @@ class TrackEncoder:
     def encode(self, picture: NDArray[Any], pts: int) -> bytes:
         """The packet of `picture`: (H, W, 3) u8 RGB, or (H, W) u16. Raises `VideoError`."""
         with told():
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=self.source_format)
-            if self.pixel_format != self.source_format:
-                frame = frame.reformat(format=self.pixel_format)
+            if picture.ndim == 3:
+                frame = frame_of(padded(picture, self._pixel_format), self._pixel_format)
+            else:
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=self._pixel_format)
             frame.pts, frame.time_base = pts, TICK
             packets = self.stream.encode(frame)
         if len(packets) != 1:

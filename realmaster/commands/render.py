@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,19 +9,23 @@ import numpy as np
 
 from bridge.client import BridgeClient
 from bridge.protocol import RenderSettings
+from capture.constant import ConstantRateSource, exact_rate
 from capture.frame import Frame
 from capture.session import SessionSource
-from capture.source import Pacing
+from capture.source import FileSource, Pacing
+from capture.video.join import Film
+from capture.video.sound import Sound
 from capture.video.source import VideoSource
 from realmaster.backends import open_backend
 from realmaster.config import Look, Render
-from realmaster.errors import UserError
 from realmaster.link import LocalLink, Resumable
-from realmaster.outputs import Layout, Output, open_output
+from realmaster.outputs.open import check, open_output
+from realmaster.outputs.output import Layout, Output
+from realmaster.outputs.place import Place
+from realmaster.papers import brief, signature
 from realmaster.regions import Regions
 from realmaster.resume import FILE, Progress, Saved, load, save
 from realmaster.session import Position, Session
-from realmaster.settings import as_toml
 from realmaster.sinks import ProgressSink
 from realmaster.sources import used
 from realmaster.stitch import Piece
@@ -39,20 +42,25 @@ def render_settings(look: Look) -> RenderSettings:
 
 def run(settings: Render) -> int:
     """Renders every frame; the output appears under its name only when it is whole."""
-    source = _source(settings)
-    output = open_output(settings.output, Layout(settings.size, settings.side_by_side), settings.codec,
-                         source.info.rate or Fraction(24), as_toml(settings))
+    check(settings.output, settings.codec)
+    source, sound, notes = _source(settings)
+    film = Film(settings.codec, source.info.rate or Fraction(24), brief(settings), sound)
+    output = open_output(settings.output, settings.input, Layout(settings.size, settings.side_by_side), film,
+                         settings.overwrite)
+    for note in (*notes, *output.notes):
+        print(note)
+    output.notes.clear()
     try:
         return _render(settings, source, output)
     finally:
-        _tell(settings.output, output.part)
+        _tell(settings.output, output.place)
 
 
-def _render(settings: Render, source: VideoSource | SessionSource, output: Output) -> int:
-    signature = _signature(settings)
-    saved = load(output.part, signature)
+def _render(settings: Render, source: FileSource, output: Output) -> int:
+    papers = signature(settings)
+    saved = load(output.place.part, papers)
     link = _link(settings)
-    keeper = _Keeper(output, signature, saved)
+    keeper = _Keeper(output, papers, saved)
     look = render_settings(settings.look)
     total = source.frames_hint
     session = Session(source, link, [output, ProgressSink(total, keeper.settled_frames)], lambda: look,
@@ -63,8 +71,11 @@ def _render(settings: Render, source: VideoSource | SessionSource, output: Outpu
     stats = session.run(stop=lambda: False, finish=output.finish)
     lost = sum(stats.dropped.values())
     print(f"{settings.output}: {stats.shown} frames from {settings.input}")
+    for note in output.notes:
+        print(note)
     if lost:
-        print(f"{lost} frames of {settings.input} are missing: they could not be decoded, or were lost in recording")
+        print(f"{lost} frames of {settings.input} are missing: they could not be decoded, were lost in recording, or "
+              "the file is cut off")
         return 3
     return 0
 
@@ -77,30 +88,25 @@ def _link(settings: Render) -> BridgeClient | Resumable:
     return LocalLink(open_backend(settings.model))
 
 
-def _tell(path: Path, part: Path) -> None:
+def _tell(path: Path, place: Place) -> None:
     """After a run that was cut short: says how to go on, or clears up if there is nothing to go on with."""
-    if (part / FILE).exists():
+    if (place.part / FILE).exists():
         print(f"what is rendered of {path} so far is safe: the same command goes on after it")
     else:
-        shutil.rmtree(part, ignore_errors=True)
+        place.clear()
+    place.release()
 
 
-def _source(settings: Render) -> VideoSource | SessionSource:
+def _source(settings: Render) -> tuple[FileSource, Sound | None, list[str]]:
+    """The input, what is heard of it, and what the user should know of it."""
+    source: FileSource
+    sound, notes = None, list[str]()
     if settings.input.is_dir():
-        return SessionSource(settings.input, settings.start, settings.stop, used(settings.look))
-    if settings.start or settings.stop:
-        raise UserError("--start and --stop are for recorded sessions; cut a video with ffmpeg -ss and -to")
-    return VideoSource(settings.input)
-
-
-def _signature(settings: Render) -> str:
-    """What a run must have in common with an earlier one to go on with its frames."""
-    file = settings.input / "frames.jsonl" if settings.input.is_dir() else settings.input
-    try:
-        facts = file.stat()
-    except OSError as error:
-        raise UserError(f"cannot read {settings.input}: {error.strerror}") from error
-    return f"{as_toml(settings)}\n{facts.st_size} {facts.st_mtime_ns}"
+        source = SessionSource(settings.input, settings.start, settings.stop, used(settings.look))
+    else:
+        source = VideoSource(settings.input, settings.start, settings.stop)
+        sound, notes = source.sound, source.notes
+    return (ConstantRateSource(source, exact_rate(settings.fps)) if settings.fps else source), sound, notes
 
 
 class _Keeper:
@@ -112,11 +118,12 @@ class _Keeper:
         if saved is not None:
             p = saved.progress
             self.settled, self.settled_frames, self.origin = p.settled, p.shown, p.origin_ns
+            output.layout.size = p.size
             output.resume(p.shown, p.settled, p.origin_ns)
         self._session: Session | None = None
         self._link: Resumable | None = None
 
-    def attach(self, session: Session, link: Resumable, source: VideoSource | SessionSource) -> None:
+    def attach(self, session: Session, link: Resumable, source: FileSource) -> None:
         """Keeps the progress of `session`, and sets all three to where `saved` stood."""
         self._session, self._link = session, link
         if self.saved is None:
@@ -150,7 +157,8 @@ class _Keeper:
         self.output.settle()
         self.settled, self.settled_frames = self.settled + 1, session.stats.shown
         tail = np.stack(position.tail.frames) if position.tail else np.empty((0, 1, 1, 3), np.uint8)
-        save(self.output.part, Saved(progress=Progress(
+        save(self.output.place.part, Saved(progress=Progress(
             signature=self.signature, read=session.stats.read, shown=session.stats.shown,
             dropped=dict(session.stats.dropped), sequence=position.sequence, segment=position.segment,
-            start=position.start, settled=self.settled, origin_ns=self.origin), tail=tail, carry=link.carry))
+            start=position.start, settled=self.settled, origin_ns=self.origin,
+            size=self.output.layout.size or (0, 0)), tail=tail, carry=link.carry))

@@ -1,0 +1,109 @@
+"""The sound of a video, brought into another: copied where the new file takes its codec, else encoded as AAC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+
+from capture.video.files import open_to_read
+from capture.video.times import Timeline
+
+COPIED = {"mp4": {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"},
+          "mov": {"aac", "ac3", "alac", "eac3", "mp3", "pcm_f32le", "pcm_s16be", "pcm_s16le", "pcm_s24le"}}
+"""Codecs that players expect in a format; in Matroska, whatever FFmpeg puts there."""
+AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000}
+BITS_PER_CHANNEL = 96_000
+USUAL_PACKET = Fraction(1024, 48_000)
+Timed = tuple[Fraction, Any]
+"""A packet, and the second that it is for."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """All sound tracks of `path`, from `start` to `stop` seconds (None: its end) of the file's own time."""
+
+    path: Path
+    start: Fraction
+    stop: Fraction | None
+
+    def tracks(self, target: Any, container_format: str, opened: ExitStack) -> tuple[list[Iterator[Timed]], list[str]]:
+        """Adds the tracks to PyAV container `target`; returns the packets of each, and what cannot be kept.
+
+        Raises `VideoError` if the file is gone.
+        """
+        packets: list[Iterator[Timed]] = []
+        left_out: list[str] = []
+        count = len(opened.enter_context(open_to_read(self.path)).av.streams.audio)
+        for number in range(count):
+            source: Any = opened.enter_context(open_to_read(self.path)).av.streams.audio[number]
+            if source.codec_context is None:
+                left_out.append(f"sound track {number + 1} of {self.path.name} is left out: its codec is unknown here")
+            elif source.codec_context.codec.canonical_name in COPIED.get(container_format, target.supported_codecs):
+                packets.append(self._copied(source, target.add_stream_from_template(source, opaque=True)))
+            else:
+                packets.append(self._encoded(source, *_aac(source, target)))
+        return packets, left_out
+
+    def _placed(self, source: Any) -> Iterator[Timed]:
+        """The packets of a stream in the range; what is cut off or damaged ends it."""
+        container = source.container
+        times = Timeline(container.format.name, USUAL_PACKET)
+        packets = container.demux(source)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.error.FFmpegError, OSError):
+                return
+            if packet is None or not packet.size:
+                return
+            seconds = times.place(packet.pts if packet.pts is not None else packet.dts, packet.time_base)
+            if self.stop is not None and seconds >= self.stop:
+                return
+            if seconds >= self.start:
+                yield seconds - self.start, packet
+
+    def _copied(self, source: Any, stream: Any) -> Iterator[Timed]:
+        for seconds, packet in self._placed(source):
+            packet.pts = packet.dts = round(seconds / packet.time_base)
+            packet.stream = stream
+            yield seconds, packet
+
+    def _encoded(self, source: Any, stream: Any, resampler: Any) -> Iterator[Timed]:
+        context = stream.codec_context
+        for seconds, packet in self._placed(source):
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                continue
+            at = seconds
+            for frame in frames:
+                frame.time_base = Fraction(1, frame.sample_rate)
+                frame.pts = round(at * frame.sample_rate)
+                at += Fraction(frame.samples, frame.sample_rate)
+                yield from _timed(out for part in resampler.resample(frame) for out in context.encode(part))
+        yield from _timed(out for part in resampler.resample(None) for out in context.encode(part))
+        yield from _timed(context.encode(None))
+
+
+def _aac(source: Any, target: Any) -> tuple[Any, Any]:
+    """A stream of AAC, and what brings the sound of `source` into its form."""
+    rate = source.codec_context.sample_rate
+    rate = rate if rate in AAC_RATES else 48_000
+    layout = source.codec_context.layout.name
+    stream = target.add_stream("aac", rate=rate)
+    stream.codec_context.layout = layout
+    stream.codec_context.bit_rate = BITS_PER_CHANNEL * source.codec_context.layout.nb_channels
+    stream.codec_context.time_base = Fraction(1, rate)
+    return stream, av.AudioResampler(format="fltp", layout=layout, rate=rate)
+
+
+def _timed(packets: Any) -> Iterator[Timed]:
+    for packet in packets:
+        yield packet.pts * packet.time_base, packet

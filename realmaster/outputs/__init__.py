@@ -1,0 +1,1 @@
+"""Files that `render` makes."""
