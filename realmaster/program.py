@@ -24,6 +24,8 @@ LOADING_SECONDS = 4.0
 """A game that has shown no picture for so long is looked at."""
 FOLLOWED_SECONDS = 60.0
 """How long what a launcher has left behind is given to show its first picture."""
+TOLD_SECONDS = 1.0
+"""How long after a process has ended its status may become known; it never is if another program asks for it."""
 EXAMINE_SECONDS = 2.0
 MOST_REPORTED = 2 << 20
 """Bytes of the report that are read; the library writes half of that at most."""
@@ -113,10 +115,12 @@ class Program:
         """Whether the game has ended, and only what it or its launcher has left behind still runs."""
         if self.report.first not in self.report.ended:
             return False
-        self.left = self.left or time.monotonic()
-        if not self.report.shown:
-            return time.monotonic() - self.left > FOLLOWED_SECONDS
-        return self.report.shown.isdisjoint(guardian.parents())
+        now, shown = time.monotonic(), self.report.shown
+        if not self.left or not shown.isdisjoint(guardian.parents()):
+            self.left = now
+        if not shown:
+            return now - self.left > FOLLOWED_SECONDS
+        return now - self.left > (0 if shown <= self.report.ended.keys() else TOLD_SECONDS)
 
     def _status(self) -> int:
         """The game's exit status: of what was started, or of what that has left behind, if only the latter failed."""

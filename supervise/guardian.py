@@ -118,10 +118,10 @@ class Guardian:
         self.report = folder / "report"
         linux = ctypes.CDLL(None)
         linux.prctl(PR_SET_CHILD_SUBREAPER, 1)
-        game = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True,
-                                preexec_fn=lambda: linux.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))  # noqa: PLW1509
-        self.first = game.pid
-        self.tell("started", game.pid, "-")
+        # Kept, though not used again: a Popen that is collected takes the exit status with it.
+        self.game = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True,
+                                     preexec_fn=lambda: linux.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))  # noqa: PLW1509
+        self.tell("started", self.game.pid, "-")
 
     def tell(self, event: str, pid: int, detail: str) -> None:
         """Adds a line to the report."""

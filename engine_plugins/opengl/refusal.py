@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
 import shlex
 import shutil
-import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PureWindowsPath
 
@@ -67,7 +67,6 @@ def _why_windows(word: str) -> str:
 def why_refused(program: Path) -> str:
     """Why a program is refused, such as "game has an anti-cheat (easyanticheat)"; empty if it is not."""
     real = program.resolve()
-    own = real.stat()
     for name in (program.name, real.name):
         if _is_refused(name):
             return f"{name} is played online"
@@ -76,7 +75,7 @@ def why_refused(program: Path) -> str:
             guard = next((word for word in sorted(WORDS["GUARD"]) if word in entry.name.lower()), None)
             if guard:
                 return f"{program.name} has an anti-cheat ({guard})"
-            if _is_refused(entry.name) and _is_copy(entry, own):
+            if _is_refused(entry.name) and _is_copy(entry, real):
                 return f"{entry.name} is played online"
     return ""
 
@@ -86,12 +85,11 @@ def _is_refused(name: str) -> bool:
     return not {name.lower(), name.lower().rpartition(".")[0]}.isdisjoint(WORDS["PROGRAM"])
 
 
-def _is_copy(path: Path, own: os.stat_result) -> bool:
+def _is_copy(path: Path, program: Path) -> bool:
     try:
-        other = path.stat()
-    except OSError:
+        return path.is_file() and filecmp.cmp(path, program, shallow=False)
+    except OSError:  # not ours to read
         return False
-    return stat.S_ISREG(other.st_mode) and other.st_size == own.st_size
 
 
 def _folders(program: Path) -> Iterator[Path]:

@@ -61,6 +61,21 @@ static int refuse_with(const char *path, const char *guard) {
     return 1;
 }
 
+/* Whether two files of one size are the same, by another name or as a copy. */
+static int is_copy(const char *path, const char *other) {
+    static char one[1 << 16], two[sizeof one];
+    FILE *a = fopen(path, "re"), *b = fopen(other, "re");
+    size_t read = sizeof one;
+    int same = a != NULL && b != NULL;
+    while (same && read == sizeof one) {
+        read = fread(one, 1, sizeof one, a);
+        same = fread(two, 1, sizeof two, b) == read && !memcmp(one, two, read);
+    }
+    if (a != NULL) fclose(a);
+    if (b != NULL) fclose(b);
+    return same;
+}
+
 /* An anti-cheat in the folder, or a refused game of which the program is a copy or another name. */
 static int refuse_beside(const char *program, const char *folder, const struct stat *own) {
     char path[PATH_MAX];
@@ -71,7 +86,7 @@ static int refuse_beside(const char *program, const char *folder, const struct s
         const char *guard = guard_in(entry->d_name);
         if (guard != NULL) found = refuse_with(program, guard);
         else if (is_refused(entry->d_name) && snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < PATH_MAX &&
-                 stat(path, &other) == 0 && S_ISREG(other.st_mode) && other.st_size == own->st_size)
+                 stat(path, &other) == 0 && S_ISREG(other.st_mode) && other.st_size == own->st_size && is_copy(program, path))
             found = refuse_with(entry->d_name, NULL);
     }
     if (opened != NULL) closedir(opened);
