@@ -38,12 +38,18 @@ class Running:
     """
 
     reading: Reading
-    guidance: float
+    guidance: float = 1.0
     shift: float = 1.0
     terminal: float = 0.0
     sigmas: tuple[float, ...] = ()
     recorded: bool = False
     strength: float = 1.0
+
+    @staticmethod
+    def of(backbone: Backbone, reading: Reading, tokens: int) -> Running:
+        """As the model's scheduler says for windows of so many tokens."""
+        return Running(reading, shift=backbone.shift(tokens),
+                       terminal=float(backbone.schedule.get("shift_terminal") or 0))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
 from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3DModel
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+from safetensors import SafetensorError
 
 from realmaster.backbones.folder import check_folder, read_json
 from realmaster.backbones.in_context import Attention
@@ -52,6 +54,15 @@ class Backbone:
     video: Autoencoder
     schedule: dict[str, Any]
     """The configuration of its scheduler."""
+
+    @property
+    def step(self) -> int:
+        """Pixels that a token covers in width and height."""
+        return self.video.grid[1] * max(self.experts[0].tokens.patch[1:])
+
+    def window_tokens(self, width: int, height: int, length: int) -> int:
+        """Tokens of a window of so many pixels and frames."""
+        return ((length - 1) // self.video.grid[0] + 1) * (width // self.step) * (height // self.step)
 
     def shift(self, tokens: int) -> float:
         """Of the noise schedule for windows of so many tokens: see `realmaster.sampler.sigmas`.
@@ -130,7 +141,7 @@ def _vae(part: Path, dtype: torch.dtype) -> Any:
     kinds = {kind.__name__: kind for _, _, kind in TRANSFORMERS.values()}
     if name not in kinds:
         raise UserError(f"{part} is a {name or 'model without a class name'}; known are {', '.join(kinds)}")
-    return _open(kinds[name], part, dtype)
+    return open_part(kinds[name], part, dtype)
 
 
 def _transformer(part: Path, dtype: torch.dtype) -> tuple[str, Any]:
@@ -142,7 +153,7 @@ def _transformer(part: Path, dtype: torch.dtype) -> tuple[str, Any]:
     if name not in TRANSFORMERS:
         raise UserError(f"{part} is a {name or 'model without a class name'}; known are {', '.join(TRANSFORMERS)}")
     family, kind, _ = TRANSFORMERS[name]
-    return family, _open(kind, part, dtype)
+    return family, open_part(kind, part, dtype)
 
 
 def _tokens(family: str, model: Any, video: Autoencoder) -> TokenTransformer:
@@ -151,11 +162,23 @@ def _tokens(family: str, model: Any, video: Autoencoder) -> TokenTransformer:
     return LTX2Tokens(model) if family == "ltx2" else LTXTokens(model, video.grid)
 
 
-def _open(kind: Any, part: Path, dtype: torch.dtype) -> Any:
+def open_part(kind: Any, part: Path, dtype: torch.dtype) -> Any:
+    """A model of a diffusers class from a folder. Raises `UserError` if weights are missing.
+
+    diffusers itself would fill these with random numbers.
+    """
     try:
-        model = kind.from_pretrained(part, torch_dtype=dtype, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise UserError(f"{part} does not load as {kind.__name__}: {error}") from error
+        model, report = kind.from_pretrained(part, torch_dtype=dtype, local_files_only=True, use_safetensors=True,
+                                             output_loading_info=True)
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
+        raise UserError(f"{part} does not load as {kind.__name__}: {str(error).splitlines()[0]}") from error
+    missing, unknown = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
+    if missing:
+        raise UserError(f"{part} does not load as {kind.__name__}: it lacks {len(missing)} weights ({missing[0]}, "
+                        "...): copy its files again")
+    if unknown:
+        print(f"{part}: {len(unknown)} weights are left out ({unknown[0]}, ...): {kind.__name__} has no place for them",
+              file=sys.stderr)
     return model.eval().requires_grad_(False)
 
 

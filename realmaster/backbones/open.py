@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import re
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,9 @@ from realmaster.backbones.folder import check_folder
 from realmaster.backbones.graphs import BackboneGraphs, Running
 from realmaster.backbones.in_context import Reading
 from realmaster.backbones.load import Backbone, load_backbone
-from realmaster.backbones.lora import Lora, agree, apply, read_lora
+from realmaster.backbones.lora.apply import apply
+from realmaster.backbones.lora.fit import fit
+from realmaster.backbones.lora.read import Lora, agree, read_lora
 from realmaster.backbones.memory import check_weights, check_working
 from realmaster.backbones.quantise import quantise
 from realmaster.backbones.text import prompts_for
@@ -24,6 +26,8 @@ from realmaster.errors import UserError
 
 LORA = "lora.safetensors"
 """The in-context LoRA in the model's own folder, if there is one."""
+MAX_WEIGHT = 100.0
+"""Of a LoRA, at most, as in ComfyUI."""
 
 
 def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
@@ -40,7 +44,11 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
     check_folder(folder)
     check_weights(folder, precision, device, settings.low_memory)
     backbone = load_backbone(folder, dtype, settings.tiny_vae)
-    loras = _loras(folder, backbone.family, settings.lora)
+    loras = _loras(folder, settings.lora)
+    models = [expert.model for expert in backbone.experts]
+    fits = [fit(lora, models, backbone.family) for lora in loras]
+    for note in (note for found in fits for note in found.notes):
+        print(note, file=sys.stderr)
     reading = _reading(folder, agree(loras), settings)
     tokens = _window_tokens(backbone, reading, settings)
     backbone.check_attention(reading.attention)
@@ -48,7 +56,7 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
     if strength != 1 and reading.attention == "one_way":
         raise UserError(f"--reference-strength {strength:g}: in attention mode one_way references are clean, or they "
                         "could not be kept from step to step; it is for LoRAs of mode full")
-    apply(backbone, loras, settings.lora_mode)
+    apply(models, fits, settings.lora_mode)
     if small:
         quantise(backbone, precision, device)
     check_working(backbone.experts[0].model, tokens, reading.attention, device, settings.low_memory)
@@ -63,9 +71,9 @@ def open_graphs(folder: Path, settings: Model) -> BackboneGraphs:
         return prompts_for(folder, backbone.family, (text,), dtype)[0]
 
     read_prompt("")  # says now, not at the first window, if there is no text encoder
-    running = Running(reading, settings.guidance, backbone.shift(tokens),
-                      float(backbone.schedule.get("shift_terminal") or 0), _levels(settings.sigmas),
-                      settings.compile and device == "cuda" and not settings.low_memory, strength)
+    running = replace(Running.of(backbone, reading, tokens), guidance=settings.guidance, strength=strength,
+                      sigmas=_levels(settings.sigmas),
+                      recorded=settings.compile and device == "cuda" and not settings.low_memory)
     return BackboneGraphs(backbone, running, read_prompt, device)
 
 
@@ -93,17 +101,26 @@ def _use_kernels(backbone: Backbone, name: str) -> None:
             raise UserError(f"--kernels {name}: {str(error).splitlines()[0]}") from error
 
 
-def _loras(folder: Path, family: str, given: Sequence[str]) -> list[Lora]:
+def _loras(folder: Path, given: Sequence[str]) -> list[Lora]:
     """Reads FILE or FILE:WEIGHT, or the folder's own."""
     if not given:
-        return [read_lora(folder / LORA, family)] if (folder / LORA).is_file() else []
-    loras: list[Lora] = []
-    for text in given:
-        path, _, weight = text.rpartition(":")
-        number = bool(path) and re.fullmatch(r"-?\d+(\.\d+)?", weight) is not None  # else a colon in the path
-        loras.append(replace(read_lora(Path(path), family), weight=float(weight)) if number
-                     else read_lora(Path(text), family))
-    return loras
+        return [read_lora(folder / LORA)] if (folder / LORA).is_file() else []
+    return [replace(read_lora(path), weight=weight) for path, weight in map(_weighted, given)]
+
+
+def _weighted(text: str) -> tuple[Path, float]:
+    """FILE and 1, or FILE:WEIGHT. Raises `UserError` if the weight is absurd."""
+    path, _, last = text.rpartition(":")
+    if not path or Path(text).exists():  # a colon may be part of a file's name
+        return Path(text), 1.0
+    try:
+        weight = float(last)
+    except ValueError:
+        return Path(text), 1.0
+    if not abs(weight) <= MAX_WEIGHT:
+        raise UserError(f"--lora {text}: a weight is a number from -{MAX_WEIGHT:g} to {MAX_WEIGHT:g}, 1 for all of the "
+                        "LoRA")
+    return Path(path), weight
 
 
 def _levels(sigmas: tuple[float, ...]) -> tuple[float, ...]:
@@ -115,12 +132,11 @@ def _levels(sigmas: tuple[float, ...]) -> tuple[float, ...]:
 
 def _window_tokens(backbone: Backbone, reading: Reading, settings: Model) -> int:
     """Tokens of a window. Raises `UserError` if it, or the smaller reference, is off the model's grid."""
-    time, spatial, _ = backbone.video.grid
-    step = spatial * max(backbone.experts[0].tokens.patch[1:])
+    time, step = backbone.video.grid[0], backbone.step
     width, height = settings.resolution
     if width % (step * reading.scale) or height % (step * reading.scale):
         raise UserError(f"--resolution {width} {height}: {backbone.folder.name} takes multiples of "
                         f"{step * reading.scale}")
     if (settings.length - 1) % time:
         raise UserError(f"--length {settings.length}: {backbone.folder.name} takes a multiple of {time} plus 1")
-    return ((settings.length - 1) // time + 1) * (width // step) * (height // step)
+    return backbone.window_tokens(width, height, settings.length)

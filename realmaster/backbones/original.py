@@ -22,12 +22,14 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
 from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3DModel
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from realmaster.errors import UserError
+from realmaster.tensor_files import read_tensors
 
 PREFIX = "model.diffusion_model."
+TOLD = 3
+"""Weights that a message names, at most."""
 WAN_LATENTS = 16
 WAN_HEAD, LTX_HEADS = 128, 32
 """Wan's head size and LTX's number of heads, which no weight shows; they are the same in all their sizes."""
@@ -50,7 +52,7 @@ def load_original(file: Path, dtype: torch.dtype) -> tuple[str, Any]:
 
     LTX's files hold the other parts as well, under other prefixes; these are left out.
     """
-    state, metadata = _read(file)
+    state, metadata = read_tensors(file, dtype)
     if any(key.startswith(PREFIX) for key in state):
         state = {key.removeprefix(PREFIX): value for key, value in state.items() if key.startswith(PREFIX)}
     if "head.modulation" in state:
@@ -74,23 +76,13 @@ def load_original(file: Path, dtype: torch.dtype) -> tuple[str, Any]:
 
 def load_original_vae(file: Path, dtype: torch.dtype) -> AutoencoderKLWan:
     """Wan2.1's autoencoder. Raises `UserError` if it is another: their latents' statistics are not in their files."""
-    state, _ = _read(file)
+    state, _ = read_tensors(file, dtype)
     last = state.get("conv2.weight", torch.empty(0))
     if "encoder.downsamples.0.residual.0.gamma" not in state or len(last) != WAN_LATENTS:
         raise UserError(f"{file} is not Wan2.1's autoencoder in its authors' layout: any other needs vae/config.json, "
                         "as diffusers has it")
     model = AutoencoderKLWan(base_dim=len(state["encoder.conv1.weight"]))
     return _fill(model, convert_wan_vae_to_diffusers(state), file).to(dtype).eval().requires_grad_(False)
-
-
-def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Weights and metadata."""
-    try:
-        with safe_open(file, "pt") as opened:
-            return ({key: opened.get_tensor(key) for key in opened.keys()},  # noqa: SIM118
-                    dict(opened.metadata() or {}))
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{file} is not a readable safetensors file: copy it again ({error})") from error
 
 
 def _told(file: Path, metadata: dict[str, str]) -> dict[str, Any]:
@@ -110,11 +102,17 @@ def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _fill(model: Any, state: dict[str, Tensor], file: Path) -> Any:
+    kind, wanted = type(model).__name__, model.state_dict()
+    lacking, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+    if lacking or extra:
+        parts = [f"{word} {len(names)} weights ({', '.join(names[:TOLD])}{', ...' if len(names) > TOLD else ''})"
+                 for word, names in (("it lacks", lacking), ("the model has no place for", extra)) if names]
+        raise UserError(f"{file} does not load as {kind}: {' and '.join(parts)}. It is of a variant that is not known "
+                        "here, or quantised: take the text-to-video model in fp16, bf16 or fp8")
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise UserError(f"{file} does not load as {type(model).__name__}: "
-                        f"{str(error).splitlines()[1].strip()}") from error
+        raise UserError(f"{file} does not load as {kind}: {str(error).splitlines()[1].strip()}") from error
     return model
 
 

@@ -50,6 +50,8 @@ class Recorder:
                 self._recordings.clear()
             try:
                 recording = self._recordings[kind] = self._record(loop, start)
+            except torch.OutOfMemoryError:  # says nothing of whether the model can be recorded
+                raise
             except RuntimeError as error:  # whatever of a model's code, or of a kernel's, a CUDA graph cannot hold
                 print(f"--compile: this model cannot be recorded as a CUDA graph ({str(error).splitlines()[0]}); it "
                       "runs without", file=sys.stderr)

@@ -14,11 +14,12 @@ from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline
 from diffusers.pipelines.ltx2.pipeline_ltx2 import LTX2Pipeline
 from diffusers.pipelines.wan.pipeline_wan import WanPipeline
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from realmaster.backbones.folder import check_part
 from realmaster.backbones.tokens import Prompt
 from realmaster.errors import UserError
+from realmaster.tensor_files import save_tensors
 
 WAN_TOKENS, LTX_TOKENS, LTX2_TOKENS = 512, 128, 1024
 """Text tokens that the models were trained with (their pipelines' defaults)."""
@@ -52,10 +53,10 @@ def _read(path: Path) -> Prompt | None:
 
 
 def _keep(path: Path, prompt: Prompt, text: str) -> None:
-    tensors = {"embeds": prompt.embeds.contiguous()} | ({} if prompt.mask is None else {"mask": prompt.mask})
-    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {"embeds": prompt.embeds} | ({} if prompt.mask is None else {"mask": prompt.mask})
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # what somebody asked for is nobody else's
     part = path.with_suffix(f".{os.getpid()}")
-    save_file(tensors, part, metadata={"prompt": text})
+    save_tensors(tensors, part, {"prompt": text})
     part.replace(path)
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 import torch
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from peft import get_peft_model_state_dict
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from realmaster.backbones.folder import check_part
+from realmaster.backbones.load import open_part
+from realmaster.backbones.lora.apply import apply, attach
+from realmaster.backbones.lora.fit import fit
+from realmaster.backbones.lora.read import read_lora
 from realmaster.errors import UserError
+from realmaster.tensor_files import read_tensors, save_tensors
 
 PROMPT_TOKENS, PROMPT_DIM = 4, 32
 VOCABULARY = (("street", "square", "country", "room"), ("noon", "low sun", "overcast", "night"), ("wet",))
@@ -40,37 +43,34 @@ GUIDES_PROMPT[0, -1, 0] = 1
 
 
 def load_transformer(folder: Path) -> WanTransformer3DModel:
-    """The base from a diffusers folder, as fp32."""
-    if not (folder / "config.json").exists():
-        raise UserError(f"no transformer in {folder}: it needs config.json and a safetensors file beside it")
-    model = WanTransformer3DModel.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True,
-                                                  use_safetensors=True)
-    return model.eval()
+    """The base from a diffusers folder, as fp32. Raises `UserError` if it does not load whole."""
+    missing = check_part(folder)
+    if missing:
+        raise UserError(f"no transformer in {folder}: it lacks {', '.join(missing)}; copy it again")
+    return open_part(WanTransformer3DModel, folder, torch.float32).requires_grad_(True)
 
 
 def read_recipe(lora: Path) -> dict[str, str]:
     """How a LoRA was trained, from its safetensors metadata."""
-    try:
-        with safe_open(lora, "pt") as file:
-            return dict(file.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{lora} is not a readable safetensors file: copy it again ({error})") from error
+    return read_tensors(lora)[1]
 
 
 def load_lora(model: WanTransformer3DModel, lora: Path, trainable: bool = False) -> None:
-    """Loads an in-context LoRA through peft; merges it into the weights unless `trainable`."""
+    """Loads an in-context LoRA; merges it into the weights unless `trainable`.
+
+    Raises `UserError` if it does not fit, or was trained in a way that tiny cannot run.
+    """
     recipe = read_recipe(lora)
     if recipe.get("attention") != "one_way":
         raise UserError(f"{lora.name} was trained with attention mode {recipe.get('attention', 'unknown')!r}; "
                         "tiny caches the reference, which is exact for 'one_way' alone")
-    weights = {k: v.float() for k, v in load_file(lora).items()}
-    model.load_lora_adapter(weights, prefix=cast(str, None), adapter_name="default")  # None: keys have no prefix
-    if not trainable:
-        model.fuse_lora(adapter_names=["default"])
-        model.unload_lora()
+    found = fit(read_lora(lora), [model], "wan")
+    if trainable:
+        attach(model, found, "default")
+    else:
+        apply([model], [found])
 
 
 def save_lora(model: WanTransformer3DModel, lora: Path, recipe: dict[str, str]) -> None:
     """Writes the adapter's weights as fp16 with its recipe in the metadata."""
-    state = {k: v.detach().half().contiguous() for k, v in get_peft_model_state_dict(model).items()}
-    save_file(state, lora, metadata=recipe)
+    save_tensors({k: v.detach().half() for k, v in get_peft_model_state_dict(model).items()}, lora, recipe)

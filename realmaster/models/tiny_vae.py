@@ -16,11 +16,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from realmaster.errors import UserError
+from realmaster.tensor_files import save_tensors
 
 TEMPORAL, SPATIAL, LATENT_CHANNELS = 4, 8, 32
 
@@ -114,8 +115,8 @@ class TinyVAE(nn.Module):
         """Writes `config.json` and `diffusion_pytorch_model.safetensors` (fp16), diffusers' own names."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps({"narrow": self.narrow, "wide": self.wide}) + "\n")
-        state = {k: v.detach().half().contiguous() for k, v in self.state_dict().items()}
-        save_file(state, folder / "diffusion_pytorch_model.safetensors")
+        save_tensors({k: v.detach().half() for k, v in self.state_dict().items()},
+                     folder / "diffusion_pytorch_model.safetensors")
 
     @classmethod
     def load(cls, folder: Path) -> TinyVAE:

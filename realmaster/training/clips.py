@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from capture.frame import Kind
@@ -18,6 +17,7 @@ from realmaster.backbones.tokens import Prompt
 from realmaster.errors import UserError
 from realmaster.guides import pack_guides
 from realmaster.pairs.dataset import Clip, Dataset
+from realmaster.tensor_files import save_tensors
 from realmaster.training.data import U8, to_tensor
 from realmaster.training.settings import Train
 
@@ -85,5 +85,5 @@ def encode_clips(settings: Train, backbone: Backbone, reading: Reading, device: 
             halves["guides"].append(encode(guides, scale))
     latents = {name: torch.cat(parts) for name, parts in halves.items() if parts}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(latents, path, metadata={"of": key})
+    save_tensors(latents, path, {"of": key})
     return Clips(latents["rendered"], latents["photoreal"], latents.get("guides"), prompts)

@@ -20,14 +20,15 @@ import numpy as np
 import torch
 from accelerate import PartialState
 from peft import LoraConfig, get_peft_model_state_dict
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from realmaster.backbones.in_context import LORA_TARGETS, InContext, Reading, Reference
 from realmaster.backbones.load import Expert, load_backbone
-from realmaster.backbones.lora import as_metadata, comfyui_keys
+from realmaster.backbones.lora.names import comfyui_keys
+from realmaster.backbones.lora.recipe import as_metadata
 from realmaster.backbones.tokens import Prompt
 from realmaster.errors import UserError
+from realmaster.tensor_files import save_tensors
 from realmaster.training.clips import Clips, encode_clips
 from realmaster.training.loop import Run, fit
 from realmaster.training.recipe import Phase, Stage
@@ -138,9 +139,9 @@ def train_large(settings: Train, folder: Path) -> None:
 
 def save_lora(model: Any, path: Path, family: str, recipe: dict[str, str]) -> None:
     """Writes the adapter in diffusers' layout, and beside it in ComfyUI's."""
-    state = {f"transformer.{k}": v.detach().to("cpu", torch.bfloat16).contiguous()
+    state = {f"transformer.{k}": v.detach().to("cpu", torch.bfloat16)
              for k, v in get_peft_model_state_dict(model).items()}
     comfyui = path.parent / "comfyui" / path.name
     comfyui.parent.mkdir(parents=True, exist_ok=True)
-    save_file(comfyui_keys(state, family), comfyui, metadata=recipe)
-    save_file(state, path, metadata=recipe)
+    save_tensors(comfyui_keys(state, family), comfyui, recipe)
+    save_tensors(state, path, recipe)

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from realmaster.errors import UserError
 from realmaster.progress import Progress
+from realmaster.tensor_files import save_tensors
 from realmaster.training.recipe import Phase, Stage
 
 SAVE_SECONDS = 120.0
@@ -63,9 +63,7 @@ class _State:
     def save(self, step: int) -> None:
         """Writes the state after `step` steps, whole or not at all."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_suffix(".part")
-        save_file({k: v.contiguous() for k, v in self._tensors().items()}, part, metadata={"step": str(step)})
-        part.replace(self.path)
+        save_tensors(self._tensors(), self.path, {"step": str(step)})
 
     def load(self) -> int:
         """Takes up what `save` wrote; returns the step to go on with, 0 if there is nothing."""

@@ -30,7 +30,9 @@ class Watch:
         self.backbone, self.device, self.fps = backbone, device, dataset.card.fps
         self.folder = settings.checkpoint / "validation"
         text = prompts_for(backbone.folder, backbone.family, (clip.caption,), backbone.experts[0].model.dtype)[0]
-        self.graphs = BackboneGraphs(backbone, Running(reading, 1.0), lambda _: text, device)
+        length, height, width = self.rendered.shape[:3]
+        running = Running.of(backbone, reading, backbone.window_tokens(width, height, length))
+        self.graphs = BackboneGraphs(backbone, running, lambda _: text, device)
 
     def __call__(self, name: str) -> Path:
         """Writes CHECKPOINT/validation/NAME.mp4."""

@@ -17,8 +17,11 @@ from diffusers.pipelines.wan.pipeline_wan import WanPipeline  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from realmaster.backbones.in_context import InContext, Reading, Reference  # noqa: E402
-from realmaster.backbones.load import load_backbone  # noqa: E402
-from realmaster.backbones.lora import agree, apply, as_metadata, read_lora  # noqa: E402
+from realmaster.backbones.load import Backbone, load_backbone  # noqa: E402
+from realmaster.backbones.lora.apply import apply  # noqa: E402
+from realmaster.backbones.lora.fit import fit  # noqa: E402
+from realmaster.backbones.lora.read import Lora, agree, read_lora  # noqa: E402
+from realmaster.backbones.lora.recipe import as_metadata  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
 from realmaster.training.large import add_lora, save_lora  # noqa: E402
 from tests.checkpoints import make  # noqa: E402
@@ -42,8 +45,12 @@ def trained(request, tmp_path_factory) -> tuple[Path, Path, str]:
 
 
 def merged(folder: Path, *paths: Path, mode: Literal["merged", "live"] = "merged"):
-    backbone = load_backbone(folder, torch.float32)
-    apply(backbone, [read_lora(path, backbone.family) for path in paths], mode)
+    return put(load_backbone(folder, torch.float32), [read_lora(path) for path in paths], mode)
+
+
+def put(backbone: Backbone, loras: list[Lora], mode: Literal["merged", "live"] = "merged") -> Backbone:
+    models = [expert.model for expert in backbone.experts]
+    apply(models, [fit(lora, models, backbone.family) for lora in loras], mode)
     return backbone
 
 
@@ -93,11 +100,11 @@ def test_live_loras_do_what_merged_ones_do_and_leave_the_weights_alone(trained):
     backbone = load_backbone(folder, torch.float32)
     plain = backbone.experts[0].model.transformer_blocks if family != "wan" else backbone.experts[0].model.blocks
     before = plain[0].attn1.to_q.weight.clone()
-    first, second = replace(read_lora(path, family), weight=0.8), replace(read_lora(path, family), weight=-0.3)
-    apply(backbone, [first, second], "live")
+    first, second = replace(read_lora(path), weight=0.8), replace(read_lora(path), weight=-0.3)
+    put(backbone, [first, second], "live")
     assert torch.equal(plain[0].attn1.to_q.base_layer.weight, before)
     together = load_backbone(folder, torch.float32)
-    apply(together, [replace(first, weight=0.5)])
+    put(together, [replace(first, weight=0.5)])
     x, time, text = latents(backbone, 0), torch.tensor([600.0, 200.0]), prompt(backbone)
     live, whole = (InContext(b.experts[0].tokens).plain(x, time, text) for b in (backbone, together))
     without = InContext(load_backbone(folder, torch.float32).experts[0].tokens).plain(x, time, text)
@@ -105,48 +112,48 @@ def test_live_loras_do_what_merged_ones_do_and_leave_the_weights_alone(trained):
 
 
 def test_loras_of_different_recipes_are_refused_together(trained, tmp_path):
-    _, path, family = trained
+    _, path, _ = trained
     other, plain = tmp_path / "other.safetensors", tmp_path / "style.safetensors"
     save_file(load_file(path), other, metadata=RECIPE | {"attention": "one_way"})
     save_file(load_file(path), plain)
-    full, one_way, style = (read_lora(p, family) for p in (path, other, plain))
+    full, one_way, style = (read_lora(p) for p in (path, other, plain))
     assert agree([full, style]) == Reading("full") and agree([style]) is None
     with pytest.raises(UserError, match=r"different ways .*attention full.*attention one_way"):
         agree([full, one_way])
     for more in ({"reference_downscale_factor": "2"}, {"reference_reach": "1"}, {"references": "color guides"}):
         save_file(load_file(path), other, metadata=RECIPE | more)
         with pytest.raises(UserError, match="different ways"):
-            agree([full, read_lora(other, family)])
+            agree([full, read_lora(other)])
 
 
 @pytest.mark.parametrize("reading", [Reading("full"), Reading("one_way", 2, 0, guides=True), Reading("one_way", 1, 3)])
 def test_how_it_reads_survives_the_file(trained, tmp_path, reading):
-    _, path, family = trained
+    _, path, _ = trained
     save_file(load_file(path), tmp_path / "lora.safetensors", metadata=as_metadata(reading))
-    assert agree([read_lora(tmp_path / "lora.safetensors", family)]) == reading
+    assert agree([read_lora(tmp_path / "lora.safetensors")]) == reading
 
 
 def test_a_file_of_ltxs_trainer_is_known_by_its_metadata(trained, tmp_path):
-    _, path, family = trained
+    _, path, _ = trained
     other = tmp_path / "ic.safetensors"
     save_file(load_file(path), other, metadata={"reference_downscale_factor": "2"})
-    assert agree([read_lora(other, family)]) == Reading("full", 2)
+    assert agree([read_lora(other)]) == Reading("full", 2)
 
 
 def test_what_is_no_lora_for_this_model_is_refused(trained, tmp_path):
-    folder, path, family = trained
+    folder, path, _ = trained
     other = tmp_path / "other.safetensors"
     other.write_bytes(b"no safetensors")
     with pytest.raises(UserError, match="copy it again"):
-        read_lora(other, family)
+        read_lora(other)
     save_file({"weight": torch.zeros(2)}, other)
     with pytest.raises(UserError, match="no LoRA"):
-        read_lora(other, family)
+        read_lora(other)
     save_file({k.replace("to_q", "to_other"): v for k, v in load_file(path).items()}, other)
-    with pytest.raises(UserError, match=r"it has no .*to_other"):
+    with pytest.raises(UserError, match=r"which has no .*to_other"):
         merged(folder, other)
     save_file({k: v[..., :3].contiguous() for k, v in load_file(path).items()}, other)
-    with pytest.raises(UserError, match="does not fit"):
+    with pytest.raises(UserError, match="is for another size of"):
         merged(folder, other)
     save_file(load_file(path), other, metadata=RECIPE | {"expert": "transformer_2"})
     with pytest.raises(UserError, match="transformer_2, which this model has not"):
