@@ -1,7 +1,7 @@
 """The manifest beside exported graphs: what they are, and their hashes.
 
-A graph is run only if its manifest names it and its bytes match; a file that was cut short or
-swapped is refused with the command that makes it anew.
+A graph is run only if its manifest names it, and from the very bytes whose hash was compared; a file that was cut
+short or swapped is refused with the command that makes it anew.
 """
 
 from __future__ import annotations
@@ -52,20 +52,29 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path, remedy: str) -> Manifest:
-    """The manifest of `folder`, with every graph's hash checked.
+    """The manifest of `folder`.
 
     Raises `EngineError` ending in `remedy`, which says how to get good files.
     """
     try:
         manifest = msgspec.json.decode((folder / NAME).read_bytes(), type=Manifest)
-    except FileNotFoundError as error:
+    except OSError as error:
         raise EngineError(f"no {NAME} in {folder}: {remedy}") from error
     except msgspec.MsgspecError as error:
         raise EngineError(f"{folder / NAME} is damaged ({error}): {remedy}") from error
     if manifest.version != VERSION:
         raise EngineError(f"{folder / NAME} is version {manifest.version}, not {VERSION}: {remedy}")
-    for name, digest in manifest.graphs.items():
-        path = folder / name
-        if Path(name).name != name or not path.is_file() or sha256(path) != digest:
-            raise EngineError(f"{name} is missing or damaged (its hash is not the manifest's): {remedy}")
     return manifest
+
+
+def read_graph(folder: Path, name: str, manifest: Manifest, remedy: str) -> bytes:
+    """The bytes of a graph file that `manifest` names. Raises `EngineError` if it names none, or others."""
+    if name not in manifest.graphs:
+        raise EngineError(f"{NAME} in {folder} does not name {name}: {remedy}")
+    try:
+        graph = (folder / name).read_bytes()
+    except OSError as error:
+        raise EngineError(f"{name} is missing or cannot be read ({error.strerror}): {remedy}") from error
+    if hashlib.sha256(graph).hexdigest() != manifest.graphs[name]:
+        raise EngineError(f"{name} is damaged (its hash is not the manifest's): {remedy}")
+    return graph

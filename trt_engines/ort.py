@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,20 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from realmaster.sampler import Condition, Start, denoise, sigmas
-from trt_engines.manifest import EngineError, Manifest, read_manifest
+from trt_engines.manifest import EngineError, Manifest, read_graph, read_manifest
 
 F32 = NDArray[np.float32]
 
 
-def _open(path: Path, options: onnxruntime.SessionOptions, remedy: str) -> Any:
+NOWHERE = f"{os.devnull}/none"
+"""A folder that cannot be: a graph holds all of its weights, or the manifest's hash would not cover them."""
+
+
+def _open(name: str, graph: bytes, options: onnxruntime.SessionOptions, remedy: str) -> Any:
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises bare subclasses of Exception, one per failure
-        raise EngineError(f"{path.name} does not load ({type(error).__name__}): {remedy}") from error
+        raise EngineError(f"{name}.onnx does not load ({type(error).__name__}): {remedy}") from error
 
 
 class OrtGraphs:
@@ -36,8 +41,9 @@ class OrtGraphs:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
         options.log_severity_level = 3
-        self._sessions = {name: _open(folder / f"{name}.onnx", options, remedy)
+        self._sessions = {name: _open(name, read_graph(folder, f"{name}.onnx", self.manifest, remedy), options, remedy)
                           for name in ("encode", "write", "read", "decode")}
 
     def _run(self, name: str, **inputs: Any) -> F32:

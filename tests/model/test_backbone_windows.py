@@ -23,7 +23,7 @@ from realmaster.backbones import memory  # noqa: E402
 from realmaster.backbones.graphs import BackboneGraphs  # noqa: E402
 from realmaster.backbones.in_context import Reading  # noqa: E402
 from realmaster.backbones.load import load_backbone  # noqa: E402
-from realmaster.backbones.lora import as_metadata  # noqa: E402
+from realmaster.backbones.lora.recipe import as_metadata  # noqa: E402
 from realmaster.backbones.memory import free_gb, weights_gb  # noqa: E402
 from realmaster.backbones.record import Recorder  # noqa: E402
 from realmaster.backbones.tiny_video import TAEHV, TinyVideo  # noqa: E402

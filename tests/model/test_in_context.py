@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import onnx  # noqa: E402
 from diffusers.models.transformers.transformer_wan import WanAttnProcessor, WanTransformer3DModel  # noqa: E402
 from peft import LoraConfig  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
 
@@ -24,7 +28,7 @@ from realmaster.models.tiny_torch import TorchGraphs  # noqa: E402
 from realmaster.models.tiny_vae import LATENT_CHANNELS, TinyVAE  # noqa: E402
 from realmaster.sampler import WindowBackend  # noqa: E402
 from trt_engines.export import export_tiny  # noqa: E402
-from trt_engines.manifest import EngineError, read_manifest  # noqa: E402
+from trt_engines.manifest import EngineError, read_manifest, sha256  # noqa: E402
 from trt_engines.ort import OrtGraphs  # noqa: E402
 
 torch.set_num_threads(1)
@@ -188,17 +192,21 @@ def test_onnx_equals_torch(checkpoint, steps):
 
 
 def test_damaged_or_unlisted_graphs_are_refused(checkpoint, tmp_path):
-    import shutil
-
     broken = tmp_path / "onnx"
     shutil.copytree(checkpoint / "onnx", broken)
+    manifest = json.loads((broken / "manifest.json").read_text())
+    others = {name: digest for name, digest in manifest["graphs"].items() if name != "write.onnx"}
+    (broken / "manifest.json").write_text(json.dumps(manifest | {"graphs": others}))
+    with pytest.raises(EngineError, match=r"does not name write\.onnx: remedy"):
+        OrtGraphs(broken, 1, "remedy")
+    (broken / "manifest.json").write_text(json.dumps(manifest))
     data = bytearray((broken / "read.onnx").read_bytes())
     data[len(data) // 2] ^= 1
     (broken / "read.onnx").write_bytes(data)
-    with pytest.raises(EngineError, match=r"read\.onnx is missing or damaged.*remedy"):
-        read_manifest(broken, "remedy")
+    with pytest.raises(EngineError, match=r"read\.onnx is damaged.*remedy"):
+        OrtGraphs(broken, 1, "remedy")
     (broken / "read.onnx").unlink()
-    with pytest.raises(EngineError, match=r"read\.onnx"):
+    with pytest.raises(EngineError, match=r"read\.onnx is missing"):
         OrtGraphs(broken, 1, "remedy")
     (broken / "manifest.json").write_text("{}")
     with pytest.raises(EngineError, match="damaged"):
@@ -206,3 +214,37 @@ def test_damaged_or_unlisted_graphs_are_refused(checkpoint, tmp_path):
     (broken / "manifest.json").unlink()
     with pytest.raises(EngineError, match="no manifest"):
         read_manifest(broken, "remedy")
+
+
+def test_weights_outside_a_graph_are_not_read(checkpoint, tmp_path, monkeypatch):
+    """The manifest's hash would not cover them; nor are they looked for where the program was started."""
+    folder = tmp_path / "onnx"
+    shutil.copytree(checkpoint / "onnx", folder)
+    model = onnx.load(folder / "read.onnx")
+    onnx.save_model(model, folder / "read.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["graphs"]["read.onnx"] = sha256(folder / "read.onnx")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert (folder / "weights.bin").stat().st_size > 0
+    monkeypatch.chdir(folder)
+    with pytest.raises(EngineError, match=r"read\.onnx does not load .*remedy"):
+        OrtGraphs(folder, 1, "remedy")
+
+
+def test_a_checkpoint_that_is_not_whole_is_refused(checkpoint, tmp_path):
+    """Missing weights would be random ones, other ones with every load; a LoRA's would do nothing."""
+    base, lora = tmp_path / "transformer", tmp_path / "lora.safetensors"
+    weights = base / "diffusion_pytorch_model.safetensors"
+    shutil.copytree(checkpoint / "transformer", base)
+    state = load_file(weights)
+    save_file({key: value for key, value in state.items() if "blocks.0.ffn.net.2" not in key}, weights, {"format": "pt"})
+    with pytest.raises(UserError, match=r"it lacks 2 weights \(blocks\.0\.ffn\.net\.2\.bias"):
+        load_transformer(base)
+    weights.unlink()
+    with pytest.raises(UserError, match=r"it lacks transformer/\*\.safetensors"):
+        load_transformer(base)
+    whole = load_file(checkpoint / "lora.safetensors")
+    save_file({key: value for i, (key, value) in enumerate(whole.items()) if i}, lora, read_recipe(
+        checkpoint / "lora.safetensors"))
+    with pytest.raises(UserError, match="holds half of what"):
+        load_lora(load_transformer(checkpoint / "transformer"), lora)
