@@ -38,8 +38,7 @@ class Clips:
 
 def on_grid(frames: U8, backbone: Backbone, scale: int) -> U8:
     """As many of the frames (T, H, W, 3) as the model's grid takes, and of their pixels, from the middle."""
-    time, spatial, _ = backbone.video.grid
-    step = spatial * max(backbone.experts[0].tokens.patch[1:]) * scale
+    time, step = backbone.video.grid[0], backbone.step * scale
     count = (len(frames) - 1) // time * time + 1
     height, width = (n // step * step for n in frames.shape[1:3])
     if not height or not width:
