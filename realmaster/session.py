@@ -30,7 +30,8 @@ from capture.errors import SourceEnded
 from capture.frame import Frame
 from capture.source import FrameSource, Pacing
 from realmaster.errors import UserError
-from realmaster.interface import with_interface
+from realmaster.full_size import FullSize
+from realmaster.interface import scene_of, with_interface
 from realmaster.link import Link
 from realmaster.pacing import Intake, Presentation, intake_period, present_at, take
 from realmaster.pictures import unboxed
@@ -102,7 +103,8 @@ class Session:
         self._waiting: deque[Cut] = deque()
         self._frames: dict[Place, Frame] = {}  # in some window and not shown yet
         self._sent: dict[int, Window] = {}  # windows in flight, by sequence
-        self._display: deque[tuple[float, Shown]] = deque()
+        self._display: deque[tuple[float, Frame, NDArray[np.uint8]]] = deque()  # when due, and the model's picture
+        self._full_size = FullSize()
         self._presentation, self._intake = Presentation(), Intake(self.fastest)
         self._sequence = self._newest = self._renewed = 0
         self._watch = GuideWatch(clock)
@@ -340,16 +342,20 @@ class Session:
                 due = 0.0
                 if self.live and frame.t_capture_ns >= self._renewed:
                     due, self._presentation = present_at(self._presentation, frame.t_capture_ns / 1e9, self.clock())
-                own = unboxed(photo, frame.size)
-                self._display.append((due, Shown(frame, with_interface(frame, self.regions.compose(frame, own)))))
+                self._display.append((due, frame, photo))
 
     def _present(self) -> None:
         limit = DISPLAY_WINDOWS * self._spec.length if self._spec else 0
         while self._display and (not self.live or self._display[0][0] <= self.clock()):
-            self._show(self._display.popleft()[1])
+            self._show(self._finished_picture(*self._display.popleft()[1:]))
         while self.live and len(self._display) > limit > 0:  # what waits need not wait so long
-            self._show(self._display.popleft()[1])
+            self._show(self._finished_picture(*self._display.popleft()[1:]))
             self._presentation = Presentation()
+
+    def _finished_picture(self, frame: Frame, photo: NDArray[np.uint8]) -> Shown:
+        """The model's picture of `frame` at the game's size, with what stays as the game drew it."""
+        full = self._full_size(scene_of(frame), unboxed(photo, frame.size))
+        return Shown(frame, with_interface(frame, self.regions.compose(frame, full)))
 
     def _show(self, shown: Shown) -> None:
         now = self.clock()

@@ -66,7 +66,8 @@ def test_the_page_shows_a_moving_game_and_its_photoreal_version(game, tmp_path):
         for canvas in ("game", "photo"):
             before = wait_for(driver, CANVAS_SUM % canvas)
             wait_for(driver, f"{CANVAS_SUM % canvas} !== {before}")
-        assert driver.execute_script("return document.getElementById('photo').width") == 256
+        assert driver.execute_script("return document.getElementById('photo').width") == driver.execute_script(
+            "return document.getElementById('game').width")
         wait_for(driver, "/[1-9]/.test(document.getElementById('fps-out').textContent)")
         assert not driver.find_element("id", "notice").is_displayed()
         press_keys(driver)

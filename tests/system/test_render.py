@@ -54,6 +54,12 @@ def test_every_frame_comes_out_once_and_the_same_again(clip, tmp_path):
     assert np.array_equal(first, frames_of(tmp_path / "b.mkv"))
 
 
+def test_the_result_has_the_source_s_own_size_and_at_strength_0_its_own_pixels(tmp_path):
+    clip = write_video(tmp_path / "large.mkv", moving_frames(23, 640, 360))
+    assert render(str(clip), "-o", str(tmp_path / "a.mkv"), "--strength", "0").returncode == 0
+    assert np.array_equal(frames_of(tmp_path / "a.mkv"), frames_of(clip))
+
+
 def test_side_by_side_and_mp4(clip, tmp_path):
     done = render(str(clip), "-o", str(tmp_path / "a.mp4"), "--side-by-side", "--strength", "0")
     assert done.returncode == 0, done.stderr
