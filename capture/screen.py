@@ -1,7 +1,7 @@
-"""Frames grabbed from the screen: a region, or the window with a given title (X11, Windows, macOS).
+"""Frames grabbed from the screen: a region of it (X11, Windows, macOS), or one window (X11).
 
-Polling a screen gives duplicates; identical images are dropped here, silently, as they carry no
-time. There is no depth and no frame number in a screen, and whatever covers the window is grabbed too.
+Polling gives duplicates; identical images are dropped here, silently, as they carry no time. There is no depth and no
+frame number in a screen. A region shows whatever lies there; a window is grabbed by itself, see `capture.x11.window`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from fractions import Fraction
+from typing import Protocol
 
 import mss
 import numpy as np
@@ -21,6 +22,28 @@ from capture.frame import Flags, Frame, color_frame
 from capture.source import SourceInfo
 
 Region = tuple[int, int, int, int]  # left, top, width, height in pixels
+LOOK_SECONDS = 2.0
+"""How often the size of a screen that is grabbed as a whole is looked at, and a failed grab tried again."""
+
+
+class Grab(Protocol):
+    """What pictures are grabbed from."""
+
+    jumped: bool
+    """Whether the next picture has nothing to do with the last; whoever has seen it clears it."""
+
+    @property
+    def trouble(self) -> str:
+        """Why there is no picture, in one sentence; empty if all is well."""
+        ...
+
+    def picture(self) -> NDArray[np.uint8] | None:
+        """(H, W, 3) u8 RGB, or None if there is none just now. Raises `CaptureError`."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of it; may be called twice."""
+        ...
 
 
 def parse_region(text: str) -> Region:
@@ -36,64 +59,86 @@ def parse_region(text: str) -> Region:
     return region
 
 
-def window_region(title: str) -> Region:
-    """Where the first window whose title contains `title` lies (X11 only)."""
+def window_grab(title: str) -> Grab:
+    """The window that `title` means: part of its title, or its id (X11 only). Raises `CaptureError`."""
     if not sys.platform.startswith("linux"):
         raise CaptureError("finding a window by title works on X11 only: give --region WIDTHxHEIGHT+LEFT+TOP")
-    from Xlib import display
-    from Xlib.error import ConnectionClosedError, DisplayError, XError
+    _check_display()
+    from capture.x11.window import WindowGrab
 
-    try:
-        root = (server := display.Display()).screen().root
-        stack, titles = [root], []
-        while stack:
-            window = stack.pop()
-            name = window.get_wm_name()
-            name = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
-            if name and window is not root:
-                titles.append(name)
-                if title.lower() in name.lower():
-                    shape, place = window.get_geometry(), window.translate_coords(root, 0, 0)
-                    server.close()
-                    return -place.x, -place.y, shape.width, shape.height
-            stack += window.query_tree().children
-    except (ConnectionClosedError, DisplayError, XError) as error:
-        raise CaptureError(f"cannot ask the X server for its windows: {error}") from error
-    server.close()
-    listed = ", ".join(sorted(set(titles))[:8]) or "none at all"
-    raise CaptureError(f"no window has {title!r} in its title; there are: {listed}")
+    return WindowGrab(title)
+
+
+def _check_display() -> None:
+    if os.environ.get("XDG_SESSION_TYPE") == "wayland" and not os.environ.get("DISPLAY"):
+        raise CaptureError("screens cannot be grabbed under Wayland: log in to an X11 session, "
+                           "or capture the game itself with --source engine")
+
+
+class RegionGrab:
+    """A region of the screen, or the whole first monitor, whatever its size becomes. Raises `CaptureError`."""
+
+    def __init__(self, region: Region | None = None) -> None:
+        self.region, self.trouble, self.jumped = region, "", True
+        _check_display()
+        self._grabber: mss.MSS | None = None
+        self._open()
+
+    def _open(self) -> None:
+        """Looks at the screen anew."""
+        self.close()
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        try:
+            self._grabber = mss.MSS()
+            monitors = self._grabber.monitors  # the whole screen, then each monitor
+        except ScreenShotError as error:
+            raise CaptureError("no screen to grab: set DISPLAY to a running X server, "
+                               "or capture the game itself with --source engine") from error
+        monitor = (monitors[1:] or monitors)[0]
+        left, top, width, height = self.region or (monitor["left"], monitor["top"], monitor["width"], monitor["height"])
+        self.area = {"left": left, "top": top, "width": width, "height": height}
+
+    def picture(self) -> NDArray[np.uint8] | None:
+        """See `Grab.picture`."""
+        if time.monotonic() > self._look_at and (self.trouble or self.region is None):
+            self._open()
+        assert self._grabber is not None
+        try:
+            shot = self._grabber.grab(self.area)
+        except ScreenShotError:
+            self.trouble = (f"the region {self.area['width']}x{self.area['height']}+{self.area['left']}+"
+                            f"{self.area['top']} cannot be grabbed: is it on the screen?")
+            self.jumped = True
+            return None
+        self.trouble = ""
+        return np.frombuffer(shot.bgra, np.uint8).reshape(shot.height, shot.width, 4)[..., 2::-1]
+
+    def close(self) -> None:
+        """See `Grab.close`."""
+        if self._grabber is not None:
+            self._grabber.close()
+        self._grabber = None
 
 
 class ScreenSource:
-    """Grabs `region` (or the whole first monitor) at up to `rate` images a second."""
+    """Takes up to `rate` pictures a second of what is grabbed. Raises `CaptureError` if there are none at the start."""
 
-    trouble = ""
-
-    def __init__(self, region: Region | None = None, rate: float = 30.0) -> None:
-        if os.environ.get("XDG_SESSION_TYPE") == "wayland" and not os.environ.get("DISPLAY"):
-            raise CaptureError("screens cannot be grabbed under Wayland: log in to an X11 session, "
-                               "or capture the game itself with --source engine")
-        try:
-            self.grabber = mss.MSS()
-            monitor = self.grabber.monitors[1]
-        except (ScreenShotError, IndexError) as error:
-            raise CaptureError("no screen to grab: set DISPLAY to a running X server, "
-                               "or capture the game itself with --source engine") from error
-        left, top, width, height = region or (monitor["left"], monitor["top"], monitor["width"], monitor["height"])
-        self.area = {"left": left, "top": top, "width": width, "height": height}
-        self.info = SourceInfo("screen", width, height, Fraction(rate).limit_denominator(1001), live=True)
+    def __init__(self, grab: Grab, rate: float = 30.0) -> None:
+        self.grab = grab
+        image = grab.picture()
+        if image is None:
+            grab.close()
+            raise CaptureError(grab.trouble)
+        self.info = SourceInfo("screen", image.shape[1], image.shape[0], Fraction(rate).limit_denominator(1001),
+                               live=True)
         self.period, self.due = 1.0 / rate, time.monotonic()
         self.last: NDArray[np.uint8] | None = None
         self.next_id = 0
-        self.read_area()
 
-    def read_area(self) -> NDArray[np.uint8]:
-        """One grab, (H, W, 3) u8."""
-        try:
-            shot = self.grabber.grab(self.area)
-        except ScreenShotError as error:
-            raise CaptureError(f"the region {self.area} cannot be grabbed: is it on the screen?") from error
-        return np.frombuffer(shot.bgra, np.uint8).reshape(shot.height, shot.width, 4)[..., 2::-1]
+    @property
+    def trouble(self) -> str:
+        """See `FrameSource.trouble`."""
+        return self.grab.trouble
 
     def read(self, timeout: float) -> Frame | None:
         """See `FrameSource.read`; None when nothing on the screen changed in time."""
@@ -106,16 +151,25 @@ class ScreenSource:
             time.sleep(max(0.0, wait))
             now = time.monotonic_ns()
             self.due = max(self.due + self.period, time.monotonic())
-            image = self.read_area()
-            if self.last is None or not np.array_equal(image, self.last):
-                first, self.last = self.last is None, image
-                self.next_id += 1
-                return color_frame(self.next_id - 1, now, image, t_game=now / 1e9,
-                                   flags=Flags.HUD_IN_COLOR | (Flags.RESET if first else Flags.NONE))
+            image = self.grab.picture()
+            if image is not None and (frame := self._new(image, now)) is not None:
+                return frame
+
+    def _new(self, image: NDArray[np.uint8], now: int) -> Frame | None:
+        """The next frame, unless it looks as the last one did."""
+        last, self.last = self.last, image
+        jumped = self.grab.jumped or last is None or last.shape != image.shape
+        if last is not None and not jumped and np.array_equal(image, last):
+            return None
+        self.grab.jumped = False
+        self.info = SourceInfo(self.info.name, image.shape[1], image.shape[0], self.info.rate, live=True)
+        self.next_id += 1
+        return color_frame(self.next_id - 1, now, image, t_game=now / 1e9,
+                           flags=Flags.HUD_IN_COLOR | (Flags.RESET if jumped else Flags.NONE))
 
     def keep_alive(self) -> None:
         """See `FrameSource.keep_alive`: nothing waits for this source's reader."""
 
     def close(self) -> None:
         """See `FrameSource.close`."""
-        self.grabber.close()
+        self.grab.close()

@@ -165,9 +165,9 @@ class Live(Watching, frozen=True):
     """What the demo game shows."""
     ring: str = ""
     """Name of the game's ring; needed with `--game none`."""
-    window: str = ""
-    """For `--source screen`: part of the window's title (X11)."""
-    region: str = ""
+    window: str | None = None
+    """For `--source screen`: part of the window's title, or its id, 0x... (X11)."""
+    region: str | None = None
     """For `--source screen`: WIDTHxHEIGHT+LEFT+TOP in pixels; the whole screen if neither is given."""
     video: Path | None = None
     """For `--source video`: the file."""

@@ -10,7 +10,7 @@ from capture.engine import EngineSource
 from capture.frame import Kind
 from capture.paced import RealTimeSource
 from capture.ring import in_use
-from capture.screen import ScreenSource, parse_region, window_region
+from capture.screen import RegionGrab, ScreenSource, parse_region, window_grab
 from capture.session import SessionSource
 from capture.source import FrameSource, Pacing
 from capture.video.source import VideoSource
@@ -41,9 +41,12 @@ def open_source(settings: Watching | Play, children: Children) -> FrameSource:
         case "engine":
             return _engine(settings, kinds, children)
         case "screen":
-            region = window_region(settings.window) if settings.window else (
-                parse_region(settings.region) if settings.region else None)
-            return ScreenSource(region, settings.max_fps)
+            if settings.window is not None and settings.region is not None:
+                raise UserError("give --window or --region, not both")
+            if settings.window is not None:
+                return ScreenSource(window_grab(settings.window), settings.max_fps)
+            region = None if settings.region is None else parse_region(settings.region)
+            return ScreenSource(RegionGrab(region), settings.max_fps)
         case "video":
             if settings.video is None:
                 raise UserError("--source video needs --video FILE")

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -60,18 +61,27 @@ def serve(tmp_path: Path) -> Iterator[Callable[[Callable[[], Backend]], BridgeSe
         assert not thread.is_alive()
 
 
-@pytest.fixture(scope="session")
-def xvfb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A display of our own."""
+@contextmanager
+def x_server(*options: str) -> Iterator[str]:
+    """A display of our own, by its name."""
     if shutil.which("Xvfb") is None:
         pytest.skip("needs Xvfb (Debian: apt-get install xvfb)")
     read, write = os.pipe()
     process = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", "800x600x24", "-noreset",
-                                "-nolisten", "tcp"],
+                                "-nolisten", "tcp", *options],
                                pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)
     with os.fdopen(read) as pipe:
         number = pipe.readline().strip()
-    yield f":{number}"
-    process.terminate()
-    process.wait(5)
+    try:
+        yield f":{number}"
+    finally:
+        process.terminate()
+        process.wait(5)
+
+
+@pytest.fixture(scope="session")
+def xvfb() -> Iterator[str]:
+    """A display of our own."""
+    with x_server() as name:
+        yield name

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bridge.keys import BridgeError
 from capture.errors import CaptureError
-from capture.screen import ScreenSource
+from capture.screen import RegionGrab, ScreenSource
 from realmaster.backends import open_backend
 from realmaster.config import Doctor, Model
 from realmaster.errors import UserError
@@ -58,7 +58,7 @@ def _gpu() -> str:
 
 
 def _screen() -> str:
-    source = ScreenSource()
+    source = ScreenSource(RegionGrab())
     source.close()
     return f"{source.info.width}x{source.info.height}"
 

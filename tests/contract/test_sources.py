@@ -22,7 +22,7 @@ from capture.paced import RealTimeSource
 from capture.recording.layout import About
 from capture.recording.recorder import Recorder
 from capture.ring import RingWriter
-from capture.screen import ScreenSource, parse_region, window_region
+from capture.screen import RegionGrab, ScreenSource, parse_region, window_grab
 from capture.session import SessionSource
 from capture.source import FrameSource, Pacing
 from capture.video.source import VideoSource
@@ -116,12 +116,12 @@ def screen(tmp_path: Path, ring: str) -> Iterator[FrameSource]:
         deadline = time.monotonic() + 20
         while True:
             try:
-                region = window_region("painted by a test")
+                grab = window_grab("painted by a test")
                 break
             except CaptureError:
                 if time.monotonic() > deadline:
                     raise
-        source = ScreenSource(region, rate=60)
+        source = ScreenSource(grab, rate=60)
         yield source
         source.close()
     finally:
@@ -193,7 +193,7 @@ def test_the_contract(opened):
 
 def test_a_still_screen_gives_no_frames(xvfb, monkeypatch):
     monkeypatch.setenv("DISPLAY", xvfb)
-    source = ScreenSource(parse_region("64x48+700+500"), rate=60)
+    source = ScreenSource(RegionGrab(parse_region("64x48+700+500")), rate=60)
     assert source.read(1.0) is not None
     assert source.read(0.3) is None
     source.close()
@@ -202,15 +202,15 @@ def test_a_still_screen_gives_no_frames(xvfb, monkeypatch):
 def test_screen_errors_say_what_to_do(xvfb, monkeypatch):
     monkeypatch.setenv("DISPLAY", xvfb)
     with pytest.raises(CaptureError, match="there are:"):
-        window_region("no such window")
+        window_grab("no such window")
     with pytest.raises(CaptureError, match="WIDTHxHEIGHT"):
         parse_region("big")
     monkeypatch.delenv("DISPLAY")
     with pytest.raises(CaptureError, match="set DISPLAY"):
-        ScreenSource()
+        ScreenSource(RegionGrab())
     monkeypatch.setenv("XDG_SESSION_TYPE", "wayland")
     with pytest.raises(CaptureError, match="Wayland"):
-        ScreenSource()
+        ScreenSource(RegionGrab())
 
 
 def test_video_errors_say_what_to_do(tmp_path):

@@ -236,7 +236,7 @@ def test_a_window_on_the_screen_is_shown_too(xvfb, tmp_path):
 @contextmanager
 def window_there(display: str) -> Iterator[None]:
     """Waits until the painter's window is on the display."""
-    probe = "from capture.screen import window_region; window_region('painted by')"
+    probe = "from capture.screen import window_grab; window_grab('painted by')"
     deadline = time.monotonic() + 20
     while subprocess.run([sys.executable, "-c", probe], env={**os.environ, "DISPLAY": display}, check=False,
                          stderr=subprocess.DEVNULL).returncode:
