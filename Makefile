@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 LIVE_PACKAGES := python3-venv libegl1 libegl-mesa0 libgl1-mesa-dri
-TEST_PACKAGES := $(LIVE_PACKAGES) python3-tk xvfb xdotool strace chromium chromium-driver fonts-dejavu-core libllvm19 \
+TEST_PACKAGES := $(LIVE_PACKAGES) python3-tk xvfb xdotool openbox x11-xserver-utils strace chromium chromium-driver \
+	fonts-dejavu-core libllvm19 \
 	g++ minetest mono-mcs mono-runtime godot3 glslang-tools ffmpeg
 
 .PHONY: live test test-slow check bench setup clean
