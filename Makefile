@@ -6,7 +6,8 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 LIVE_PACKAGES := python3-venv libegl1 libegl-mesa0 libgl1-mesa-dri
 TEST_PACKAGES := $(LIVE_PACKAGES) python3-tk xvfb xdotool openbox x11-xserver-utils strace chromium chromium-driver \
 	fonts-dejavu-core libllvm19 \
-	g++ minetest mono-mcs mono-runtime godot3 glslang-tools ffmpeg
+	g++ minetest mono-mcs mono-runtime godot3 glslang-tools ffmpeg \
+	libgl-dev libegl-dev libx11-dev glmark2-x11 mesa-utils-extra mangohud
 
 .PHONY: live test test-slow check bench setup clean
 live: $(VENV)/.live

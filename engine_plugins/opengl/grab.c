@@ -80,11 +80,11 @@ static void leave(const gl_abilities *can, GLuint framebuffer, const saved *s, i
     for (int i = 0; i < packings(can); i++) gl.PixelStorei(PACKING[i], s->pack[i]);
 }
 
-/* Later and later, so that a game is not slowed down by what never works. */
+/* Up to 16 frames later, so that a game is not slowed down by what never works. */
 static void failed(grabber *g, uint64_t frame, grab_kind kind, GLenum error) {
     static const char *const what[] = {"colour", "picture without interface", "depth"};
     static int told[GRAB_KINDS];
-    unsigned shift = g->failures[kind] < 8 ? g->failures[kind] : 8;
+    unsigned shift = g->failures[kind] < 4 ? g->failures[kind] : 4;
     g->failures[kind]++;
     g->again[kind] = frame + (1u << shift);
     if (g->failures[kind] == 8 && !told[kind]++)

@@ -77,12 +77,16 @@ void *real_resolve(hook *h, int last) {
     return *to;
 }
 
-/* Our function of this name, if there is one, for a game that has found `real`. */
+/* Our function of this name, if there is one, for a game that has found `real`: what goes on with that, unless another
+ * library comes after ours.
+ */
 static void *instead(const char *name, void *real) {
     for (hook *const *h = __start_hooks; real != NULL && h < __stop_hooks; h++)
         if (!strcmp(name, (*h)->name)) {
-            if (real != (*h)->own && (*h)->of->next == NULL) (*h)->of->next = real;
-            return (*h)->own;
+            hook *of = (*h)->of;
+            if (of->next == NULL) of->next = last_dlsym()(RTLD_NEXT, name);
+            if (of->next == NULL && real != of->own) of->next = real;
+            return of->own;
         }
     return real;
 }
