@@ -19,7 +19,10 @@ COPIED = {"mp4": {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"},
           "mov": {"aac", "ac3", "alac", "eac3", "mp3", "pcm_f32le", "pcm_s16be", "pcm_s16le", "pcm_s24le"}}
 """Codecs that players expect in a format; in Matroska, whatever FFmpeg puts there."""
 AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000}
+LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+"""Of AAC, by the number of channels; any other number is mixed to two."""
 BITS_PER_CHANNEL = 96_000
+PAUSE = Fraction(1, 20)
 USUAL_PACKET = Fraction(1024, 48_000)
 Timed = tuple[Fraction, Any]
 """A packet, and the second that it is for."""
@@ -76,30 +79,31 @@ class Sound:
             yield seconds, packet
 
     def _encoded(self, source: Any, stream: Any, resampler: Any) -> Iterator[Timed]:
-        context = stream.codec_context
+        at = Fraction(0)
         for seconds, packet in self._placed(source):
             try:
                 frames = packet.decode()
             except av.error.FFmpegError:
                 continue
-            at = seconds
+            at = seconds if seconds > at + PAUSE else at  # stamps are rounded, samples are not
             for frame in frames:
                 frame.time_base = Fraction(1, frame.sample_rate)
                 frame.pts = round(at * frame.sample_rate)
                 at += Fraction(frame.samples, frame.sample_rate)
-                yield from _timed(out for part in resampler.resample(frame) for out in context.encode(part))
-        yield from _timed(out for part in resampler.resample(None) for out in context.encode(part))
-        yield from _timed(context.encode(None))
+                yield from _timed(out for part in resampler.resample(frame) for out in stream.encode(part))
+        yield from _timed(out for part in resampler.resample(None) for out in stream.encode(part))
+        yield from _timed(stream.encode(None))
 
 
 def _aac(source: Any, target: Any) -> tuple[Any, Any]:
     """A stream of AAC, and what brings the sound of `source` into its form."""
     rate = source.codec_context.sample_rate
     rate = rate if rate in AAC_RATES else 48_000
-    layout = source.codec_context.layout.name
+    channels = source.codec_context.layout.nb_channels
+    layout = LAYOUTS.get(channels, "stereo")
     stream = target.add_stream("aac", rate=rate)
     stream.codec_context.layout = layout
-    stream.codec_context.bit_rate = BITS_PER_CHANNEL * source.codec_context.layout.nb_channels
+    stream.codec_context.bit_rate = BITS_PER_CHANNEL * channels
     stream.codec_context.time_base = Fraction(1, rate)
     return stream, av.AudioResampler(format="fltp", layout=layout, rate=rate)
 

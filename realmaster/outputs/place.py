@@ -92,5 +92,7 @@ class Place:
 
 def _is_part(target: Path, source: Path) -> bool:
     """Whether `target` is the input or one of a session's files, through links too, or a folder that holds it."""
+    if not target.exists() or not source.exists():
+        return False
     files = [source, *(source.glob("*.mkv") if source.is_dir() else ())]
-    return target.exists() and (target.resolve() in source.resolve().parents or any(map(target.samefile, files)))
+    return target.resolve() in source.resolve().parents or any(map(target.samefile, files))
