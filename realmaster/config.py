@@ -276,8 +276,8 @@ class Render(Settings, frozen=True):
     overwrite: bool = False
     """Replace what has the output's name already, once the new one is whole; the input is never replaced."""
     size: tuple[Side, Side] | None = None
-    """Width and height of the output, with black bars if the picture has another shape; the model's own, less what the
-    picture's shape leaves free of it, if not given."""
+    """Width and height of the output, with black bars if the picture has another shape; the picture's own if not given.
+    Codecs for players store even sides: an odd one gets one line more."""
     fps: Annotated[float, msgspec.Meta(ge=0, le=1000)] = 0.0
     """Constant frames a second of the output: some are left out, or repeated. 0 keeps the input's own times."""
     start: Seconds = 0.0
