@@ -34,6 +34,8 @@ class EngineSource:
         self.name, self.pacing, self.kinds, self.ends = name, pacing, kinds, ends
         self.whole = False
         """Set to read the next frames with all of their buffers, whatever `kinds` says; see `plain`."""
+        self.period = 0.0
+        """Seconds in which one frame is taken: a game may then read back fewer. 0: every frame."""
         self.comes_back = True
         self.info = SourceInfo(f"engine:{name}", 0, 0, None, live=True)
         self.trouble = f"waiting for a game to publish ring {name}"
@@ -90,6 +92,7 @@ class EngineSource:
     def _next(self, reader: RingReader, deadline: float) -> Frame | None:
         """The next good frame, or None if there is none until `deadline`. Raises `SourceEnded`."""
         reader.kinds = tuple(Kind) if self.whole else self.kinds
+        reader.lease.period_ns = int(self.period * 1e9)
         reader.acknowledge()
         while reader.wait(deadline - time.monotonic()):
             found = reader.read(newest=self.pacing is Pacing.FREERUN)

@@ -84,17 +84,20 @@ class Sink(Protocol):
 class Session:
     """Runs one source through one link into sinks; without a link nothing is rendered.
 
-    `tap` gets every frame, as it is read.
+    `tap` gets every frame, as it is read. Freerun, a game need not hand over many more than are rendered, unless
+    `taps_all()`.
     """
 
     def __init__(self, source: FrameSource, link: Link | None, sinks: Sequence[Sink],
                  settings: Callable[[], RenderSettings], *, pacing: Pacing, max_fps: float = 30.0,
-                 tap: Callable[[Frame], None] = lambda _: None, after_step: Callable[[], None] = lambda: None,
+                 tap: Callable[[Frame], None] = lambda _: None, taps_all: Callable[[], bool] = lambda: False,
+                 after_step: Callable[[], None] = lambda: None,
                  regions: Regions = EVERYWHERE, clock: Callable[[], float] = time.monotonic) -> None:
         self.source, self.link, self.sinks, self.settings = source, link, sinks, settings
         self.live, self.pacing = source.info.live, pacing
         self.lossless = pacing is Pacing.FRAMELOCKED
         self.fastest, self.tap, self.after_step, self.clock = 1.0 / max_fps, tap, after_step, clock
+        self.taps_all = taps_all
         self.regions = regions
         self.stats = Stats() if link else Stats(server=OFF)
         self._spec: ModelSpec | None = None
@@ -187,6 +190,8 @@ class Session:
         engine = self.source if isinstance(self.source, EngineSource) else None
         if engine is not None:
             engine.whole = self.live and self._watch.due
+            few = self.pacing is Pacing.FREERUN and self._windower is not None and not self.taps_all()
+            engine.period = self.fastest / 2 if few else 0.0  # twice as many as are taken, to choose from
         try:
             frame = self.source.read(timeout)
         except SourceEnded as end:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from capture.errors import CaptureError, SourceEnded
 from capture.ring.layout import CELL_BYTES, CONTROL, CONTROL_BYTES, MAGIC, MIN_SLOTS, VERSION, ring_path
 
-READERS = {"reader_heartbeat_ns": 192, "reader_done": 200, "reader_lease": 208, "looked_ns": 216}
+READERS = {"reader_heartbeat_ns": 192, "reader_done": 200, "reader_lease": 208, "looked_ns": 216,
+           "reader_period_ns": 224}
 """Offsets of what readers write, see `CONTROL`; 8 bytes each."""
 
 

@@ -30,12 +30,13 @@ LOOK_SECONDS = 0.001
 
 CONTROL = np.dtype({
     "names": ["magic", "version", "slots", "closed", "slot_bytes", "silent", "head", "heartbeat_ns", "session_id",
-              "reader_heartbeat_ns", "reader_done", "reader_lease", "looked_ns"],
-    "formats": ["<u4", "<u4", "<u4", "<u4", "<u8", "<u4", "<u8", "<u8", "<u8", "<u8", "<u8", "<u8", "<u8"],
-    "offsets": [0, 4, 8, 12, 16, 24, 64, 128, 136, 192, 200, 208, 216], "itemsize": CONTROL_BYTES})
+              "reader_heartbeat_ns", "reader_done", "reader_lease", "looked_ns", "reader_period_ns"],
+    "formats": ["<u4", "<u4", "<u4", "<u4", "<u8", "<u4", "<u8", "<u8", "<u8", "<u8", "<u8", "<u8", "<u8", "<u8"],
+    "offsets": [0, 4, 8, 12, 16, 24, 64, 128, 136, 192, 200, 208, 216, 224], "itemsize": CONTROL_BYTES})
 """The control page. The writer's: `head` counts published frames; `silent` is 1, and was 0 where readers were woken.
 The readers': `reader_lease` is the number of the one reader that acknowledges (0: none), `reader_done` the count of
-frames that it is done with, `reader_heartbeat_ns` its last sign of life; `looked_ns` is the last one of any reader.
+frames that it is done with, `reader_heartbeat_ns` its last sign of life, `reader_period_ns` in how long it takes one
+frame (0: it takes every one); `looked_ns` is the last one of any reader.
 """
 
 

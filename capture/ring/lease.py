@@ -25,7 +25,7 @@ class Lease:
     def __init__(self, file: RingFile, firm: bool) -> None:
         self.file, self.firm = file, firm
         self.number = secrets.randbits(63) << 1 | firm
-        self.held, self.looked_ns = False, 0
+        self.held, self.looked_ns, self.period_ns = False, 0, 0
 
     def keep(self, done: int) -> None:
         """Shows life, and takes the lease if it is free: the game then need not have waited before frame `done`.
@@ -37,6 +37,7 @@ class Lease:
         self.held = self.file["reader_lease"] == self.number or (self._free() and self._take(done))
         if self.held:
             self.file.put("reader_heartbeat_ns", now)
+            self.file.put("reader_period_ns", self.period_ns)
 
     def _free(self) -> bool:
         holder = self.file["reader_lease"]

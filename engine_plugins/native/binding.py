@@ -46,7 +46,8 @@ class RmControl(ctypes.Structure):
                 ("padding", ctypes.c_uint8 * 36), ("head", ctypes.c_uint64), ("padding2", ctypes.c_uint8 * 56),
                 ("heartbeat_ns", ctypes.c_uint64), ("session_id", ctypes.c_uint64), ("padding3", ctypes.c_uint8 * 48),
                 ("reader_heartbeat_ns", ctypes.c_uint64), ("reader_done", ctypes.c_uint64),
-                ("reader_lease", ctypes.c_uint64), ("looked_ns", ctypes.c_uint64), ("padding4", ctypes.c_uint8 * 3872))
+                ("reader_lease", ctypes.c_uint64), ("looked_ns", ctypes.c_uint64),
+                ("reader_period_ns", ctypes.c_uint64), ("padding4", ctypes.c_uint8 * 3864))
 
 
 def build(folder: Path) -> Path:

@@ -21,6 +21,7 @@ struct rm_ring {
     rm_control *control;
     ino_t inode;
     uint64_t bytes, used; /* of the mapping; of the frame begun, 0 if none is */
+    uint64_t next_due_ns;
     int framelocked, cancelled;
 };
 
@@ -130,6 +131,16 @@ int rm_wanted(rm_ring *ring) {
     /* The first frame is always wanted: it tells readers that come what there is to see. */
     const rm_control *control = ring->control;
     return ring->framelocked || control->head == 0 || lives(&control->reader_heartbeat_ns) || lives(&control->looked_ns);
+}
+
+/* Evenly spaced on average, and without bursts, as in `realmaster/pacing.py`. */
+int rm_due(rm_ring *ring) {
+    uint64_t period = load(&ring->control->reader_period_ns), now = now_ns();
+    if (ring->framelocked || ring->control->head == 0 || !lives(&ring->control->reader_heartbeat_ns)) return 1;
+    if (ring->next_due_ns > now + 2 * period) ring->next_due_ns = now; /* it was longer */
+    if (now + period / 4 < ring->next_due_ns) return 0;
+    ring->next_due_ns = ring->next_due_ns + period > now ? ring->next_due_ns + period : now;
+    return 1;
 }
 
 static void wait_for_reader(rm_ring *ring) {

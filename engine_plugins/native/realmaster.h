@@ -74,7 +74,8 @@ typedef struct rm_control {
     uint8_t padding3[48];
     /* Of the reader that acknowledges, whose number is reader_lease; looked_ns is the last sign of life of any reader. */
     uint64_t reader_heartbeat_ns, reader_done, reader_lease, looked_ns;
-    uint8_t padding4[3872];
+    uint64_t reader_period_ns; /* it takes one frame in so long; 0: every one */
+    uint8_t padding4[3864];
 } rm_control;
 
 RM_ASSERT(sizeof(rm_buffer) == 32);
@@ -82,7 +83,7 @@ RM_ASSERT(sizeof(rm_frame) == 1024 && offsetof(rm_frame, view) == 64 && offsetof
 RM_ASSERT(offsetof(rm_frame, buffer_count) == 336 && offsetof(rm_frame, buffers) == 384);
 RM_ASSERT(sizeof(rm_control) == 4096 && offsetof(rm_control, head) == 64 && offsetof(rm_control, heartbeat_ns) == 128);
 RM_ASSERT(offsetof(rm_control, reader_heartbeat_ns) == 192 && offsetof(rm_control, silent) == 24);
-RM_ASSERT(offsetof(rm_control, looked_ns) == 216);
+RM_ASSERT(offsetof(rm_control, looked_ns) == 216 && offsetof(rm_control, reader_period_ns) == 224);
 
 typedef struct rm_ring rm_ring;
 
@@ -94,6 +95,8 @@ int rm_open(const char *name, uint64_t frame_bytes, int mode, rm_ring **ring);
 int rm_reopen(rm_ring *ring, uint64_t frame_bytes);
 /* Whether somebody reads: what is published otherwise is seen by nobody. Says that the game lives, too. */
 int rm_wanted(rm_ring *ring);
+/* Whether the reader will take the frame that begins now: it may want fewer than a game draws. Ask once a frame. */
+int rm_due(rm_ring *ring);
 /* Says that the game lives, which a game that draws nothing for two seconds should; from any thread. */
 void rm_beat(rm_ring *ring);
 /* Ends a frame-locked game's waiting, for good; from any thread, or a signal's handler. */

@@ -75,6 +75,8 @@ int feed_open(int width, int height) {
 
 int feed_wanted(void) { return ring != NULL && !refused && owner == getpid() && rm_wanted(ring); }
 
+int feed_due(void) { return rm_due(ring); }
+
 static float far_of(const camera *c) {
     float p10 = c->projection[10];
     return p10 + 1 < 0 ? c->projection[14] / (p10 + 1) * metres_per_unit : INFINITY;

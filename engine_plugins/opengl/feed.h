@@ -26,6 +26,8 @@ uint64_t feed_now_ns(void);
 int feed_open(int width, int height);
 /* Whether anybody reads. */
 int feed_wanted(void);
+/* Whether the reader will take the frame that begins now. Ask once a frame, if anybody reads. */
+int feed_due(void);
 /* Hands a frame over. What is no scene is left out: a depth that is the same everywhere, a picture that did not come to
  * the screen. */
 void feed_publish(const shot *s, const pixels *p);

@@ -46,9 +46,9 @@ struct scene {
     int has_depth, has_scene, passes_after_scene, draws_on_screen;
     GLuint drawn_before_screen; /* the framebuffer that was drawn into before the screen was */
     shot shots[IN_FLIGHT];
-    camera last_camera;
+    camera last_camera, last_taken; /* of the frame before, and of the one that was handed over before */
     uint64_t number, first, last_ns;
-    int watched, was_watched, cut; /* the frame before was looked at; the next to be published follows nothing */
+    int watched, was_watched, taken, cut; /* the frame before was looked at; the next to be published follows nothing */
 };
 
 static uint64_t frames; /* of all windows that were chosen, one after the other */
@@ -125,6 +125,7 @@ static segment *find_target(scene *s) {
 }
 
 static int begin_grab(scene *s, grab_kind kind, GLuint framebuffer, area part) {
+    if (!s->taken) return 0;
     gl_errors_hold();
     int done = grab_begin(&s->grabber, &s->can, s->number, kind, framebuffer, part);
     gl_errors_drop();
@@ -287,10 +288,10 @@ static void finish(scene *s) {
     area deep = target != NULL ? depth_area(s, target) : (area){0, 0, 0, 0};
     *mine = (shot){used, s->has_depth && target != NULL, s->has_scene, s->cut, s->width, s->height, deep.width, deep.height,
                    s->number, now, s->last_ns ? (float)(now - s->last_ns) * 1e-9f : 0, found,
-                   s->last_camera.known ? s->last_camera : found};
-    if (used) s->cut = 0;
+                   s->last_taken.known ? s->last_taken : found};
+    if (used) s->cut = 0, s->last_ns = now, s->last_taken = found;
     else grab_end(&s->grabber, &s->can, s->number);
-    s->last_camera = found, s->last_ns = now;
+    s->last_camera = found;
     publish_previous(s);
     choose_target(s);
     s->was_watched = 1;
@@ -306,7 +307,7 @@ void scene_forget(scene *s, int gone) {
         if (!gone) grab_end(&s->grabber, &s->can, (uint64_t)i);
         s->shots[i].used = 0;
     }
-    s->watched = s->was_watched = s->target.known = s->last_camera.known = 0;
+    s->watched = s->was_watched = s->target.known = s->last_camera.known = s->last_taken.known = 0;
     s->cut = 1;
 }
 
@@ -332,6 +333,7 @@ int scene_swap(scene *s, int width, int height) {
     s->drawn_before_screen = 0;
     s->votes.count = 0;
     s->watched = open && feed_wanted();
+    s->taken = s->watched && feed_due();
     if (before && !s->watched) scene_forget(s, 0);
     if (!before && s->watched) look_anew(s);
     scene_doubt(s);

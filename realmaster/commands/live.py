@@ -53,6 +53,7 @@ def run(settings: Watching | Play) -> int:
         session = Session(source, link, sinks, lambda: preview.settings, max_fps=settings.max_fps,
                           pacing=settings.pacing if isinstance(settings, Watching) else Pacing.FREERUN,
                           tap=recording.tap if recording else lambda _: None,
+                          taps_all=lambda: recording is not None and bool(recording.status.path),
                           regions=Regions(settings.look.keep, settings.look.only))
         if recording is not None and isinstance(settings, Record):
             recording.start(settings.output)

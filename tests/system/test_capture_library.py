@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -97,6 +98,20 @@ def test_an_offset_of_the_viewport_is_in_the_projection(folder, xvfb, ring_name)
         frame = first(ring_name)[-1]
     assert frame.camera is not None
     assert frame.camera.projection[1, 2] == pytest.approx(-2 * 28 / 360, abs=1e-4)
+
+
+def test_no_more_is_read_back_than_the_reader_takes(folder, xvfb, ring_name):
+    """And each frame's previous camera is that of the frame handed over before, however many were drawn between."""
+    period = 0.2
+    with running(folder, xvfb, ring_name, str(folder / "game"), "plain", "0"), opened(ring_name) as source:
+        source.period = period
+        frames = read_until(source, lambda frames: len(frames) >= 16)[4:]
+    span = (frames[-1].t_capture_ns - frames[0].t_capture_ns) * 1e-9
+    assert span > (len(frames) - 3) * period
+    assert frames[-1].frame_id - frames[0].frame_id > len(frames)
+    for before, now in itertools.pairwise(frames):
+        assert before.camera is not None and now.camera is not None
+        assert np.array_equal(now.camera.previous_view, before.camera.view)
 
 
 @pytest.mark.parametrize("way", ["split", "nodepth"])
