@@ -48,25 +48,27 @@ class Process:
 
     program: Path
     parent: int
-    loaded: frozenset[str]
-    """Names of the files that are mapped into it."""
+    loaded: frozenset[str] | None
+    """Names of the files that are mapped into it; None if that cannot be seen."""
 
     def has(self, names: re.Pattern[str]) -> bool:
         """Whether a library of such a name is loaded."""
-        return any(names.match(name) for name in self.loaded)
+        return any(names.match(name) for name in self.loaded or ())
 
 
 def look(pid: int) -> Process | None:
-    """Looks at a process; None if it is gone, or not ours to look at."""
-    proc = Path("/proc", str(pid))
+    """Looks at a process; None if it is gone. Of one that has other rights than ours, little can be seen."""
+    proc, program, parent = Path("/proc", str(pid)), Path(), 0
     try:
+        parent = int((proc / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+        program = Path((proc / "comm").read_text(errors="replace").strip())
         program = (proc / "exe").readlink()
         lines = (proc / "maps").read_text(errors="replace").splitlines()
-        loaded = {line.rpartition("/")[2] for line in lines if "/" in line}
-        parent = int((proc / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
-    except (OSError, ValueError, IndexError):
+    except PermissionError:
+        return Process(program, parent, None)
+    except OSError:
         return None
-    return Process(program, parent, frozenset(loaded))
+    return Process(program, parent, frozenset(line.rpartition("/")[2] for line in lines if "/" in line))
 
 
 def explain(pids: Iterable[int], library: str) -> str:
@@ -74,29 +76,39 @@ def explain(pids: Iterable[int], library: str) -> str:
 
     `library` is the name of the file that should be loaded into them.
     """
-    processes = {pid: found for pid in pids if (found := look(pid)) is not None}
+    processes = {pid: found for pid in pids if (found := look(pid)) is not None and found.program.name not in SERVERS}
     parents = {process.parent for process in processes.values()}
-    reasons = [_reason(process, library, leaf=pid not in parents) for pid, process in processes.items()]
-    return max(reasons, key=lambda reason: reason[0], default=(0, ""))[1]
+    told = [process for pid, process in processes.items() if pid not in parents or _weight(process) > 1]
+    if not told:
+        return ""
+    telling = max(told, key=_weight)
+    sandbox = next((p.program.name for p in processes.values() if p.program.name in SANDBOXES), None)
+    if library in (telling.loaded or ()):
+        return _drawing(telling)
+    if sandbox:
+        return f"{sandbox} starts the game in a sandbox, into which no library of ours can be loaded; {INSTEAD}"
+    return f"{_unloaded(telling)}; {INSTEAD}"
 
 
-def _reason(process: Process, library: str, *, leaf: bool) -> tuple[int, str]:
-    """The most telling process has the highest number."""
+def _weight(process: Process) -> int:
+    """How much a process tells: the game is the one that draws."""
+    return 4 if process.has(OPENGL) else 3 if process.has(VULKAN) else 2 if process.has(WINDOW) else 1
+
+
+def _unloaded(process: Process) -> str:
     name = process.program.name
-    opengl, vulkan, window = (process.has(kind) for kind in (OPENGL, VULKAN, WINDOW))
-    if name in SERVERS or not (leaf or opengl or vulkan or window or name in SANDBOXES):
-        return 0, ""
-    weight = 5 if opengl else 4 if vulkan else 3 if window else 1
-    if name in SANDBOXES:
-        return 4, f"{name} starts the game in a sandbox, into which no library of ours can be loaded; {INSTEAD}"
-    if library not in process.loaded:
-        why = unfit(process.program) or f"the library is not in {name}: what starts it has cleared LD_PRELOAD"
-        return max(weight, 2), f"{why}; {INSTEAD}"
-    if opengl:
-        also = ", and Vulkan, with which it may draw" if vulkan else ""
-        return weight, f"{name} has loaded OpenGL{also}, but has shown no picture with OpenGL yet"
-    if vulkan:
-        return weight, f"{name} draws with Vulkan, and only OpenGL can be captured; {INSTEAD}"
-    if window:
-        return weight, f"{name} draws its window without OpenGL, so there is nothing to capture; {INSTEAD}"
-    return weight, f"{name} has not opened a window yet"
+    if process.loaded is None:
+        return f"{name} runs with other rights than yours, so no library is loaded into it"
+    return unfit(process.program) or f"the library is not in {name}: what starts it has cleared LD_PRELOAD"
+
+
+def _drawing(process: Process) -> str:
+    name = process.program.name
+    if process.has(OPENGL):
+        also = ", and Vulkan, with which it may draw" if process.has(VULKAN) else ""
+        return f"{name} has loaded OpenGL{also}, but has shown no picture with OpenGL yet"
+    if process.has(VULKAN):
+        return f"{name} draws with Vulkan, and only OpenGL can be captured; {INSTEAD}"
+    if process.has(WINDOW):
+        return f"{name} draws its window without OpenGL, so there is nothing to capture; {INSTEAD}"
+    return f"{name} has not opened a window yet"

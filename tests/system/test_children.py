@@ -23,6 +23,7 @@ from supervise.guardian import descendants
 from tests.games import PATIENCE, c_program, follow, gl_game, here, lives, script, shown, silent, started
 
 __all__ = ["here"]
+NOBODY = 65534
 ROOT = Path(__file__).parents[2]
 
 
@@ -114,6 +115,13 @@ def silences(folder: Path, why: str) -> tuple[list[str], str]:
             return ["sh", "-c", f"{c_program(folder, 'one', STATIC, '-static')}; true"], "one is linked statically"
         case "env -i":
             return ["env", "-i", "sleep", "60"], "the library is not in sleep: what starts it has cleared LD_PRELOAD"
+        case "setuid":
+            other = c_program(folder, "suid", STATIC)
+            os.chown(other, NOBODY, NOBODY)
+            other.chmod(0o4755)
+            return [str(other)], "suid runs with more rights than its user's (setuid)"
+        case "sandbox":
+            return ["bwrap", "--dev-bind", "/", "/", "--clearenv", "sleep", "60"], "bwrap starts the game in a sandbox"
         case "no window":
             return ["nice", "sleep", "60"], "sleep has not opened a window yet"
         case "vulkan" | "X11" | "OpenGL":
@@ -125,17 +133,20 @@ def silences(folder: Path, why: str) -> tuple[list[str], str]:
         case "no room":
             return ["unshare", "-m", "sh", "-c", f"mount -t tmpfs -o size=64k none /dev/shm && {gl_game(folder)}"
                     ], "unshare is not captured: no room for the ring in /dev/shm"
-        case _:
-            return [str(c_program(folder, "silent", STATIC))], f"silent {why}"
+    raise AssertionError(why)
 
 
-@pytest.mark.parametrize("why", ["32 bit", "static", "env -i", "no window", "vulkan", "X11", "OpenGL", "no room"])
+@pytest.mark.parametrize("why", ["32 bit", "static", "setuid", "env -i", "sandbox", "no window", "vulkan", "X11",
+                                 "OpenGL", "no room"])
 def test_why_no_picture_comes_is_said(why, here, ring_name, monkeypatch, caplog):
     monkeypatch.setattr("realmaster.program.LOADING_SECONDS", 0.5)
     monkeypatch.setattr("realmaster.program.EXAMINE_SECONDS", 0.5)
+    if why == "setuid" and os.geteuid() != 0:
+        pytest.skip("needs root: another user's program")
     command, told = silences(here, why)
-    if why == "no room" and subprocess.run(["unshare", "-m", "true"], check=False).returncode:
-        pytest.skip("mounts nothing here")
+    needs = {"no room": ["unshare", "-m", "true"], "sandbox": [*command[:-2], "true"]}.get(why, ["true"])
+    if shutil.which(needs[0]) is None or subprocess.run(needs, check=False).returncode:
+        pytest.skip(f"does not run here: {needs}")
     with started(command, here, ring_name) as program:
         follow(program, lambda p: told in silent(p))
         assert told in caplog.text, "in the terminal, too"
