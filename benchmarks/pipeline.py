@@ -33,7 +33,8 @@ play(sys.argv[1], 24, False, frame)
 SERVER = """
 import sys
 from bridge.protocol import ModelSpec
-from bridge.server import BridgeServer, Rendered
+from bridge.backend import Rendered
+from bridge.server import BridgeServer
 class Echo:
     pipelined = False
     spec = ModelSpec(model="echo", width=int(sys.argv[2]), height=int(sys.argv[3]), length=13, overlap=5)

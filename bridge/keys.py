@@ -1,84 +1,209 @@
-"""Who may bind where: loopback and ipc need no keys, anything else needs CURVE on both sides.
+"""CURVE keys: who may connect from other machines. Loopback and ipc need none.
 
-Key files are made by `realmaster keys`: `NAME.key_secret` (0600, stays home) and `NAME.key`
-(public, to be copied). CURVE: https://rfc.zeromq.org/spec/26/.
+Key files are made by `realmaster keys`: `NAME.key_secret` (0600, stays home) and `NAME.key` (public, to be copied), in
+the format of `zmq.auth`. CURVE: https://rfc.zeromq.org/spec/26/, ZAP: https://rfc.zeromq.org/spec/27/.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import contextlib
+import logging
+import os
+import re
+import stat
+import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import zmq
-import zmq.auth
-from zmq.auth.thread import ThreadAuthenticator
+from zmq.utils import z85
 
+from bridge.address import Address
+from bridge.errors import BridgeError
 
-class BridgeError(Exception):
-    """The bridge cannot be set up; the message says what to do."""
-
-
-def is_local(address: str) -> bool:
-    """Whether `address` (`ipc://...`, `tcp://host:port`) can be reached from this host alone."""
-    if address.startswith(("ipc://", "inproc://")):
-        return True
-    host = urlsplit(address).hostname or "*"
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+log = logging.getLogger(__name__)
+PAIR_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+ZAP = "inproc://zeromq.zap.01"
+MAX_FILE = 4096
+"""Bytes of a key file that are read, at most; one has some two hundred."""
+LOOK_SECONDS = 0.5
+"""How often the folder of public keys is looked at; it is also when somebody connects."""
+_LINE = re.compile(rb'^\s*(public|secret)-key\s*=\s*"([0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40})"', re.MULTILINE)
 
 
 def make_keys(folder: Path, name: str) -> tuple[Path, Path]:
-    """Writes a new key pair and returns the public and the secret file. Raises `BridgeError`."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if (folder / f"{name}.key_secret").exists():
-        raise BridgeError(f"{folder / name}.key_secret exists already: choose another name, or remove it yourself")
-    public, secret = (Path(p) for p in zmq.auth.create_certificates(folder, name))
-    secret.chmod(0o600)
-    return public, secret
+    """Writes a new key pair and returns the public and the secret file. Raises `BridgeError`.
 
-
-def _load(path: Path, need_secret: bool) -> tuple[bytes, bytes | None]:
-    try:
-        public, secret = zmq.auth.load_certificate(path)
-    except (OSError, ValueError) as error:
-        raise BridgeError(f"{path} is not a key file: make one with `realmaster keys`") from error
-    if need_secret and secret is None:
-        raise BridgeError(f"{path} is a public key; the .key_secret file is needed here")
-    return public, secret
-
-
-def secure_server(socket: zmq.Socket[bytes], address: str, secret: Path | None,
-                  clients: Path | None) -> ThreadAuthenticator | None:
-    """Sets CURVE on a server socket, letting in only the public keys in the folder `clients`.
-
-    Returns the authenticator to stop at the end, or None for a local bind without keys. Raises
-    `BridgeError` when `address` is reachable from elsewhere and there are no keys.
+    Nobody else can read the secret at any moment: it is created with mode 0600, and never through a link.
     """
-    if secret is None or clients is None:
-        if not is_local(address):
-            raise BridgeError(f"{address} can be reached from other machines: give --key and --clients "
-                              "(make keys with `realmaster keys`), or bind tcp://127.0.0.1:PORT")
-        return None
-    public, private = _load(secret, need_secret=True)
-    if not any(clients.glob("*.key")):
-        raise BridgeError(f"no public keys in {clients}: copy each client's .key file there")
-    authenticator = ThreadAuthenticator(socket.context)
-    authenticator.start()
-    authenticator.configure_curve(domain="*", location=str(clients))
-    socket.curve_publickey, socket.curve_secretkey, socket.curve_server = public, private, True
-    return authenticator
+    if not PAIR_NAME.fullmatch(name):
+        raise BridgeError(f"{name!r}: name the pair with up to 64 letters, digits, '-', '_' or '.'")
+    public, secret = zmq.curve_keypair()
+    files = folder / f"{name}.key", folder / f"{name}.key_secret"
+    half = f'metadata\ncurve\n    public-key = "{public.decode()}"\n'
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _create(files[1], f'{half}    secret-key = "{secret.decode()}"\n', 0o600)
+        try:
+            _create(files[0], half, 0o644)
+        except OSError:
+            files[1].unlink()
+            raise
+    except FileExistsError as error:
+        raise BridgeError(f"{error.filename} exists already: choose another name, or remove it yourself") from error
+    except OSError as error:
+        raise BridgeError(f"cannot write keys to {folder}: {error.strerror}; give another --folder") from error
+    if folder.stat().st_mode & 0o022:
+        log.warning("others can write to %s, so they can replace your keys: chmod 700 it", folder)
+    return files
 
 
-def secure_client(socket: zmq.Socket[bytes], address: str, secret: Path | None, server: Path | None) -> None:
-    """Sets CURVE on a client socket. Raises `BridgeError` when `address` is remote and there are no keys."""
-    if secret is None or server is None:
-        if not is_local(address):
-            raise BridgeError(f"{address} is another machine: give --key (yours, secret) and --server-key (its public)")
-        return
-    socket.curve_publickey, socket.curve_secretkey = _load(secret, need_secret=True)
-    socket.curve_serverkey, _ = _load(server, need_secret=False)
+def _create(path: Path, text: str, mode: int) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "w") as file:
+        file.write(text)
+
+
+def _read(path: Path) -> dict[str, bytes]:
+    """The keys in a file, "public" and perhaps "secret", in Z85. Raises `BridgeError` if it holds none."""
+    try:
+        # O_NONBLOCK: a pipe of that name must not hold us up.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            facts = os.fstat(file.fileno())
+            text = file.read(MAX_FILE) if stat.S_ISREG(facts.st_mode) else b""
+    except OSError as error:
+        raise BridgeError(f"cannot read the key file {path}: {error.strerror}") from error
+    keys = {which.decode(): key for which, key in _LINE.findall(text)}
+    if "public" not in keys:
+        raise BridgeError(f"{path} is not a key file: make one with `realmaster keys`")
+    if "secret" in keys and not _belong(keys["public"], keys["secret"]):
+        raise BridgeError(f"the halves of {path} do not belong together: make a new pair with `realmaster keys`")
+    if "secret" in keys and facts.st_mode & 0o077:
+        log.warning("others can read the secret key in %s: chmod 600 it", path)
+    return keys
+
+
+def _belong(public: bytes, secret: bytes) -> bool:
+    try:
+        return zmq.curve_public(secret) == public
+    except zmq.ZMQError:
+        return False
+
+
+def _read_secret(path: Path) -> tuple[bytes, bytes]:
+    keys = _read(path)
+    if "secret" not in keys:
+        raise BridgeError(f"{path} is a public key; the .key_secret file is needed here")
+    return keys["public"], keys["secret"]
+
+
+class Friends:
+    """The public keys in a folder, one a `.key` file; whatever changes there counts at once.
+
+    A file that is not a key is told once and keeps nobody else out. Raises `BridgeError` if there is no key at all.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._seen: object = None
+        self._keys = frozenset[bytes]()
+        self.refresh()
+        if not self._keys:
+            raise BridgeError(f"no public keys in {folder}: copy each client's .key file there")
+
+    def __contains__(self, key: bytes) -> bool:
+        """Whether `key`, in Z85, was in the folder at the last `refresh`."""
+        return key in self._keys
+
+    def refresh(self) -> bool:
+        """Reads the folder again if anything in it has changed; returns whether the keys have."""
+        seen = self._look()
+        if seen == self._seen:
+            return False
+        self._seen, before = seen, self._keys
+        keys: set[bytes] = set()
+        for path in sorted(seen or ()):
+            try:
+                keys.add(_read(Path(path))["public"])
+            except BridgeError as error:
+                log.warning("skipped: %s", error)
+        self._keys = frozenset(keys)
+        if before != self._keys:
+            log.info("%d clients may connect, by the keys in %s", len(keys), self.folder)
+        return before != self._keys
+
+    def _look(self) -> dict[str, tuple[int, ...]] | None:
+        """What tells whether a file has changed; None if the folder cannot be read."""
+        try:
+            files = [entry for entry in os.scandir(self.folder) if entry.name.endswith(".key")]
+        except OSError as error:
+            log.warning("nobody may connect: cannot read %s: %s", self.folder, error.strerror)
+            return None
+        seen: dict[str, tuple[int, ...]] = {}
+        for entry in files:
+            with contextlib.suppress(OSError):  # removed meanwhile, or a link to nowhere
+                facts = entry.stat()
+                seen[entry.path] = facts.st_ino, facts.st_mtime_ns, facts.st_size
+        return seen
+
+
+class Door:
+    """Lets in the friends: answers ZeroMQ's own questions about who connects. Used from one thread."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], secret: Path, clients: Path) -> None:
+        self._public, self._secret = _read_secret(secret)
+        self.friends = Friends(clients)
+        self._due, self._changed = 0.0, False
+        self.questions: zmq.Socket[bytes] = context.socket(zmq.REP)
+        self.questions.linger = 0
+        self.questions.bind(ZAP)
+
+    def guard(self, socket: zmq.Socket[bytes]) -> None:
+        """Sets CURVE on a server's socket that is not bound yet."""
+        socket.curve_publickey, socket.curve_secretkey, socket.curve_server = self._public, self._secret, True
+
+    def look(self) -> bool:
+        """Looks now and then whether the friends' keys have changed; returns whether they have, since the last look."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + LOOK_SECONDS
+            self._changed |= self.friends.refresh()
+        changed, self._changed = self._changed, False
+        return changed
+
+    def answer(self) -> None:
+        """Answers one of `questions`."""
+        _, request, _, _, _, mechanism, *credentials = self.questions.recv_multipart()
+        self._changed |= self.friends.refresh()
+        key = z85.encode(credentials[0]) if mechanism == b"CURVE" else b""
+        code, text = (b"200", b"OK") if key in self.friends else (b"400", b"unknown key")
+        self.questions.send_multipart([b"1.0", request, code, text, key if code == b"200" else b"", b""])
+
+
+def open_door(context: zmq.Context[zmq.Socket[bytes]], address: Address, secret: Path | None,
+              clients: Path | None) -> Door | None:
+    """A door for a server with keys; None for one on this machine alone that has none.
+
+    Raises `BridgeError` when only half of the keys are given, or none and `address` is reachable from elsewhere.
+    """
+    if secret is not None and clients is not None:
+        return Door(context, secret, clients)
+    if secret is not None or clients is not None:
+        raise BridgeError("--key and --clients belong together: give both, or neither for this machine alone")
+    if not address.local:
+        raise BridgeError(f"{address.endpoint} can be reached from other machines: give --key and --clients "
+                          "(make keys with `realmaster keys`), or bind tcp://127.0.0.1:PORT")
+    return None
+
+
+def secure_client(socket: zmq.Socket[bytes], address: Address, secret: Path | None, server: Path | None) -> None:
+    """Sets CURVE on a client socket.
+
+    Raises `BridgeError` when only half of the keys are given, or none and `address` is remote.
+    """
+    if secret is not None and server is not None:
+        socket.curve_publickey, socket.curve_secretkey = _read_secret(secret)
+        socket.curve_serverkey = _read(server)["public"]
+    elif secret is not None or server is not None:
+        raise BridgeError("--key and --server-key belong together: give both, or neither for this machine alone")
+    elif not address.local:
+        raise BridgeError(f"{address.endpoint} is another machine: give --key (yours, secret) and --server-key (its "
+                          "public)")

@@ -1,12 +1,11 @@
-"""The server's end: a ROUTER loop that never renders, one thread that renders, and one that decodes.
+"""The server's end: a loop over sockets that never renders; see `bridge/renderer.py` for what does.
 
-Queues: jobs wait in one FIFO of at most `MAX_CLIENTS * CREDITS`, which credits cannot overfill; finished chunks wait
-for the loop in another of the same size; one window waits to be decoded, and rendering waits for it. Nothing is
-dropped here.
+Nothing is dropped here but answers to clients that do not read them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -14,22 +13,23 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Protocol, assert_never
+from typing import assert_never
 
-import numpy as np
 import zmq
-from numpy.typing import NDArray
 
-from bridge.codec import Pixels, ProtocolError, decode_client, encode, padded
-from bridge.keys import BridgeError, secure_server
+from bridge.address import to_bind
+from bridge.backend import Backend
+from bridge.codec import Pixels, ProtocolError, decode_client, encode
+from bridge.errors import BridgeError
+from bridge.jobs import Guest, Job, Jobs
+from bridge.keys import open_door
+from bridge.listener import Listener
 from bridge.protocol import (
     PROTOCOL_VERSION,
     Bye,
     Chunk,
     Hello,
-    ModelSpec,
     Ping,
     Pong,
     Refuse,
@@ -38,89 +38,19 @@ from bridge.protocol import (
     Warming,
     Welcome,
     Window,
+    words,
 )
-from bridge.sockets import configure, end_context
+from bridge.renderer import Bell, Renderer
 
 log = logging.getLogger(__name__)
 MAX_CLIENTS, CREDITS = 4, 2
+IN_FLIGHT = MAX_CLIENTS * CREDITS + 2
+"""Windows in flight, with those in the renderer's hands for clients that are gone."""
 SILENCE_SECONDS = 10.0
 """A client that says nothing for so long is forgotten; living ones ping twice a second."""
 CROWDED_SECONDS = 1.5
 """The same when a newcomer finds no place: a client that crashed must not keep its successor out."""
-
-
-class Rendered:
-    """What a backend gives for one window. `carry` goes back in with the window that continues it.
-
-    Its pictures are decoded when they are first asked for: perhaps while the next window is rendered.
-    """
-
-    def __init__(self, carry: object, decode: Callable[[], tuple[Sequence[Pixels], dict[str, float]]]) -> None:
-        """`decode` gives the frames, and the milliseconds of every stage."""
-        self.carry, self._decode = carry, decode
-
-    @cached_property
-    def _decoded(self) -> tuple[Sequence[Pixels], dict[str, float]]:
-        return self._decode()
-
-    @property
-    def frames(self) -> Sequence[Pixels]:
-        """All frames of the window."""
-        return self._decoded[0]
-
-    @property
-    def stage_ms(self) -> dict[str, float]:
-        """How long each stage took."""
-        return self._decoded[1]
-
-
-class Backend(Protocol):
-    """Renders windows, one at a time, always from the same thread."""
-
-    pipelined: bool
-    """Whether a window may be decoded, in another thread, while the next is rendered: worth it on a GPU."""
-
-    @property
-    def spec(self) -> ModelSpec:
-        """The model and its window."""
-        ...
-
-    def render(self, window: Window, frames: Sequence[Pixels], carry: object) -> Rendered:
-        """Renders the window's `length` frames.
-
-        `carry` is None, or what the window before returned if this one continues it.
-        """
-        ...
-
-    def pack(self, carry: object) -> dict[str, NDArray[np.float32]]:
-        """`carry` as arrays that can be stored."""
-        ...
-
-    def unpack(self, arrays: dict[str, NDArray[np.float32]]) -> object:
-        """The carry that was packed."""
-        ...
-
-
-@dataclass
-class _Session:
-    """One client. Only the loop touches it, but for `carry`, which belongs to the render thread."""
-
-    seen: float
-    over: bool = False  # it left, or said Hello anew: what it still has in the queues is for nobody
-    in_flight: int = 0
-    carry: object = None
-    carry_end: tuple[int, int] | None = None  # segment and start that `carry` leads up to
-
-
-@dataclass(frozen=True)
-class _Undecoded:
-    """A rendered window on its way to its pictures; it took `seconds` so far."""
-
-    identity: bytes
-    session: _Session
-    window: Window
-    rendered: Rendered
-    seconds: float
+POLL_MS = 100
 
 
 @dataclass
@@ -128,234 +58,168 @@ class _Counters:
     """What happened, for the log at exit."""
 
     windows: int = 0
-    refused: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict[str, int])
 
 
 class BridgeServer:
-    """Serves one backend to up to `MAX_CLIENTS` clients on `address`."""
+    """Serves one backend to up to `MAX_CLIENTS` clients on `address`. Raises `BridgeError` if it cannot listen."""
 
     def __init__(self, address: str, load: Callable[[], Backend], key: Path | None = None,
                  clients: Path | None = None) -> None:
-        self._load = load
-        self._backend: Backend | None = None
-        self._failure: BaseException | None = None
-        self._sessions: dict[bytes, _Session] = {}
-        size = MAX_CLIENTS * CREDITS
-        self._jobs: queue.Queue[tuple[bytes, _Session, Window, list[Pixels]]] = queue.Queue(size)
-        self._results: queue.Queue[tuple[bytes, _Session, ServerMessage, Sequence[Pixels]]] = queue.Queue(size)
-        self._decoding: queue.Queue[_Undecoded] = queue.Queue(1)
-        self._rendering_since: float | None = None
+        where = to_bind(address)
+        self._guests: dict[bytes, Guest] = {}
+        self._jobs, self._bell = Jobs(), Bell()
+        self._renderer = Renderer(load, self._jobs, self._bell, IN_FLIGHT)
         self._stop = threading.Event()
         self.counters = _Counters()
         self._context = zmq.Context()
-        self._router = self._context.socket(zmq.ROUTER)
-        configure(self._router)
-        self._authenticator = None
+        weakref.finalize(self, self._context.destroy, 0).atexit = False
         try:
-            self._authenticator = secure_server(self._router, address, key, clients)
-            self._router.bind(address)
-        except zmq.ZMQError as error:
-            self._context.destroy(linger=0)
-            raise BridgeError(f"cannot listen on {address}: {error.strerror}; is another server running there? "
-                              "stop it or choose another address with --bind") from error
-        except BridgeError:
+            self._door = open_door(self._context, where, key, clients)
+            self._listener = Listener(self._context, where, self._door)
+        except (zmq.ZMQError, BridgeError):
             self._context.destroy(linger=0)
             raise
-        self.address = self._router.getsockopt_string(zmq.LAST_ENDPOINT)
-        self._wake_in, self._wake_out = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
-        weakref.finalize(self, end_context, self._context, self._router, self._wake_in, self._wake_out).atexit = False
-        self._wake_in.linger = self._wake_out.linger = 0
-        self._wake_in.bind("inproc://wake")
-        self._wake_out.connect("inproc://wake")
+        self.address = self._listener.endpoint
+        self._open = False  # for windows, not only for Hello
 
     def stop(self) -> None:
         """Asks `run` to return; safe from signal handlers and other threads."""
         self._stop.set()
+        self._bell.ring()
 
     def run(self) -> None:
         """Serves until `stop`. Raises whatever loading the backend raised."""
-        worker = threading.Thread(target=self._work, name="render", daemon=True)
-        worker.start()
-        poller = zmq.Poller()
-        poller.register(self._router, zmq.POLLIN)
-        poller.register(self._wake_in, zmq.POLLIN)
+        self._renderer.start()
+        poller = self._poller()
         try:
             while not self._stop.is_set():
-                ready = dict(poller.poll(100))
-                if self._wake_in in ready:
-                    self._wake_in.recv()
+                ready = dict(poller.poll(POLL_MS))
+                self._renderer.check()
+                if self._bell.fileno() in ready:
+                    self._bell.clear()
+                if self._renderer.backend is not None and not self._open:
+                    self._listener.admit(self._renderer.backend.spec.frame_bytes)
+                    self._open, poller = True, self._poller()
+                    continue
                 self._send_results()
-                if self._router in ready:
+                if self._door is not None and self._door.questions in ready:
+                    self._door.answer()
+                if self._listener.socket in ready:
                     self._receive()
+                self._listener.look()
+                self._forget_strangers()
                 self._forget_silent(SILENCE_SECONDS)
-                if self._failure is not None:
-                    raise self._failure
         finally:
-            self._close()
+            self._stop.set()
+            self._renderer.stop()
+            self._bell.close()
+            self._listener.close()
+            self._context.destroy(linger=0)
 
-    def _close(self) -> None:
-        self._stop.set()
-        if self._authenticator is not None:
-            self._authenticator.stop()
-        self._router.close()
-        self._wake_in.close()
-
-    # The threads that render and decode.
-
-    def _work(self) -> None:
-        try:
-            self._backend = self._load()
-        except BaseException as error:
-            self._failure = error  # raised again by `run`, in the main thread
-            return
-        log.info("ready: %s", self._backend.spec)
-        if self._backend.pipelined:
-            threading.Thread(target=self._decode, name="decode", daemon=True).start()
-        while not self._stop.is_set():
-            try:
-                job = self._jobs.get(timeout=0.2)
-            except queue.Empty:
-                continue
-            if not job[1].over:
-                self._rendering_since = time.monotonic()
-                self._render(self._backend, *job)
-                self._rendering_since = None
-
-    def _decode(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._finish(self._decoding.get(timeout=0.2), pipelined=True)
-            except queue.Empty:
-                continue
-
-    def _render(self, backend: Backend, identity: bytes, session: _Session, window: Window,
-                frames: list[Pixels]) -> None:
-        follows = window.continues and session.carry_end == (window.segment, window.start)
-        began = time.monotonic()
-        try:
-            done = backend.render(window, padded(frames, window.length), session.carry if follows else None)
-        except Exception:  # process boundary: one bad window must not take the server down
-            self._failed(identity, session, window)
-            return
-        session.carry = done.carry
-        session.carry_end = (window.segment, window.start + backend.spec.stride)
-        undecoded = _Undecoded(identity, session, window, done, time.monotonic() - began)
-        if backend.pipelined:
-            self._decoding.put(undecoded)
-        else:
-            self._finish(undecoded, pipelined=False)
-
-    def _finish(self, job: _Undecoded, pipelined: bool) -> None:
-        """Decodes a window and hands it to the loop."""
-        window, began = job.window, time.monotonic()
-        try:
-            frames, stage_ms = job.rendered.frames, job.rendered.stage_ms
-        except Exception:  # process boundary, as above
-            self._failed(job.identity, job.session, window)
-            return
-        seconds = job.seconds, time.monotonic() - began
-        period = max(seconds) if pipelined else sum(seconds)
-        chunk = Chunk(sequence=window.sequence, segment=window.segment, start=window.start, valid=window.valid,
-                      width=window.width, height=window.height, stage_ms=stage_ms, period_ms=period * 1e3)
-        self._put(job.identity, job.session, chunk, frames)
-
-    def _failed(self, identity: bytes, session: _Session, window: Window) -> None:
-        """To be called where the exception is handled."""
-        log.exception("window %d failed", window.sequence)
-        detail = "the renderer failed on this window; the server's log says why"
-        self._put(identity, session, Refuse(code="failed", detail=detail, sequence=window.sequence), ())
-
-    def _put(self, identity: bytes, session: _Session, message: ServerMessage, frames: Sequence[Pixels]) -> None:
-        self._results.put((identity, session, message, frames))
-        self._wake_out.send(b"")
-
-    # The loop.
+    def _poller(self) -> zmq.Poller:
+        poller = zmq.Poller()
+        for what in (self._listener.socket, self._bell.fileno(), *([self._door.questions] if self._door else [])):
+            poller.register(what, zmq.POLLIN)
+        return poller
 
     def _send_results(self) -> None:
-        while True:
-            try:
-                identity, session, message, frames = self._results.get_nowait()
-            except queue.Empty:
-                return
-            if not session.over:
-                session.in_flight -= 1
-                self._send(identity, message, frames)
+        with contextlib.suppress(queue.Empty):
+            while True:  # bound: what is in flight
+                done = self._renderer.done.get_nowait()
+                if not done.guest.over:
+                    done.guest.in_flight -= 1
+                    self._send(done.guest.identity, done.message, done.frames)
 
     def _send(self, identity: bytes, message: ServerMessage, frames: Sequence[Pixels] = ()) -> None:
         if isinstance(message, Refuse):
             self.counters.refused[message.code] = self.counters.refused.get(message.code, 0) + 1
         try:
-            self._router.send_multipart([identity, *encode(message, frames)], zmq.NOBLOCK, copy=False)
-        except zmq.ZMQError:
-            self._forget(identity)  # gone or not reading: it must say Hello again
+            self._listener.socket.send_multipart([identity, *encode(message, frames)], zmq.NOBLOCK, copy=False)
+        except zmq.ZMQError:  # gone, or not reading
+            if isinstance(message, Chunk):
+                self._forget(identity)  # it must say Hello again, or it would wait for that window for ever
 
     def _receive(self) -> None:
-        identity, *parts = self._router.recv_multipart(copy=False)
+        identity, *parts = self._listener.socket.recv_multipart(zmq.NOBLOCK, copy=False)
         who = bytes(identity.buffer)
+        key = b""
+        if self._door is not None:
+            key = str(parts[0].get("User-Id")).encode() if parts else b""
+            if key not in self._door.friends:
+                return  # its key was taken away since it connected
         try:
             message, frames = decode_client([p.buffer for p in parts])
         except ProtocolError as error:
-            self._send(who, Refuse(code="malformed", detail=str(error)))
+            self._send(who, Refuse(code="malformed", detail=words(str(error))))
             return
-        if (session := self._sessions.get(who)) is not None:
-            session.seen = time.monotonic()
+        if (guest := self._guests.get(who)) is not None:
+            guest.seen = time.monotonic()
         match message:
             case Hello():
-                self._send(who, self._greet(who, message))
+                self._send(who, self._greet(who, key, message))
             case Window():
-                if (refusal := self._take(who, session, message, frames)) is not None:
+                if (refusal := self._take(guest, message, frames)) is not None:
                     self._send(who, Refuse(code=refusal[0], detail=refusal[1], sequence=message.sequence))
             case Ping():
-                since = self._rendering_since
+                since = self._renderer.since
                 busy = 0.0 if since is None else (time.monotonic() - since) * 1e3
-                self._send(who, Pong(t_ns=message.t_ns, known=session is not None, queued=self._jobs.qsize(),
+                self._send(who, Pong(t_ns=message.t_ns, known=guest is not None, queued=len(self._jobs),
                                      rendering_ms=busy))
             case Bye():
                 self._forget(who)
             case _:
                 assert_never(message)
 
-    def _greet(self, who: bytes, hello: Hello) -> ServerMessage:
+    def _greet(self, who: bytes, key: bytes, hello: Hello) -> ServerMessage:
         if hello.version != PROTOCOL_VERSION:
             return Refuse(code="version", detail=f"this server speaks protocol {PROTOCOL_VERSION}, the client "
                                                  f"{hello.version}: install the same realmaster on both sides")
-        if self._backend is None:
+        backend = self._renderer.backend
+        if backend is None or not self._open:
             return Warming(detail="the server is loading its model")
         self._forget(who)  # a Hello begins anew
-        if len(self._sessions) >= MAX_CLIENTS:
+        if len(self._guests) >= MAX_CLIENTS:
             self._forget_silent(CROWDED_SECONDS)
-        if len(self._sessions) >= MAX_CLIENTS:
-            return Refuse(code="busy", detail=f"{MAX_CLIENTS} clients are connected already: close one")
-        self._sessions[who] = _Session(seen=time.monotonic())
-        return Welcome(version=PROTOCOL_VERSION, server="realmaster", spec=self._backend.spec, credits=CREDITS)
+        if len(self._guests) >= MAX_CLIENTS:
+            names = ", ".join(sorted(guest.name for guest in self._guests.values()))
+            return Refuse(code="busy", detail=words(f"{MAX_CLIENTS} clients are connected already ({names}): "
+                                                    "close one"))
+        self._guests[who] = Guest(who, hello.client, key, time.monotonic())
+        log.info("welcome, %s", hello.client)
+        return Welcome(version=PROTOCOL_VERSION, server="realmaster", spec=backend.spec, credits=CREDITS)
 
-    def _take(self, who: bytes, session: _Session | None, window: Window,
-              frames: list[Pixels]) -> tuple[RefuseCode, str] | None:
+    def _take(self, guest: Guest | None, window: Window, frames: list[Pixels]) -> tuple[RefuseCode, str] | None:
         """Queues a window, or says why not."""
-        if session is None or self._backend is None:
+        if guest is None or self._renderer.backend is None:
             return "order", "say Hello before sending windows"
-        spec = self._backend.spec
+        spec = self._renderer.backend.spec
         if (window.length, window.width, window.height) != (spec.length, spec.width, spec.height):
             return "shape", (f"{spec.model} takes windows of {spec.length} frames of {spec.width}x{spec.height}, "
                              f"not {window.length} of {window.width}x{window.height}")
         if window.guides != spec.guides:
             return "shape", f"{spec.model} takes windows with{'' if spec.guides else 'out'} guides"
-        if session.in_flight >= CREDITS:
+        if guest.in_flight >= CREDITS:
             return "busy", f"{CREDITS} windows are in flight already: wait for a chunk"
-        try:
-            self._jobs.put_nowait((who, session, window, frames))
-        except queue.Full:  # windows of clients that began anew are still in it
-            return "busy", "the server is behind: send again later"
-        session.in_flight += 1
+        self._jobs.put(Job(guest, window, frames))
+        guest.in_flight += 1
         self.counters.windows += 1
         return None
 
+    def _forget_strangers(self) -> None:
+        """Lets go of clients whose keys were taken away."""
+        if self._door is not None and self._door.look():
+            for who in [who for who, guest in self._guests.items() if guest.key not in self._door.friends]:
+                log.info("the key of %s was taken away", self._guests[who].name)
+                self._forget(who)
+
     def _forget_silent(self, seconds: float) -> None:
         limit = time.monotonic() - seconds
-        for who in [w for w, s in self._sessions.items() if s.seen < limit]:
+        for who in [who for who, guest in self._guests.items() if guest.seen < limit]:
             self._forget(who)
 
     def _forget(self, who: bytes) -> None:
-        session = self._sessions.pop(who, None)
-        if session is not None:
-            session.over = True
+        guest = self._guests.pop(who, None)
+        if guest is not None:
+            guest.over = True
+            self._jobs.forget(guest)

@@ -7,13 +7,13 @@ import sys
 
 import zmq
 
-from bridge.protocol import MAX_PART_BYTES
-
 HEARTBEAT_MS, TIMEOUT_MS = 500, 1500
+HANDSHAKE_MS = 5000
+"""A connection that has not said who it is by then is closed."""
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 KEPT_BYTES = 512 * 1024 * 1024
-SEND_QUEUE = 4
-"""Messages that ZeroMQ may hold for a peer; credits keep it emptier than that."""
+SEND_QUEUE, RECEIVE_QUEUE = 32, 4
+"""Messages that ZeroMQ may hold for a peer, and of a peer; credits keep them emptier than that."""
 
 
 def keep_memory() -> None:
@@ -28,21 +28,18 @@ def keep_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
-def end_context(context: zmq.Context[zmq.Socket[bytes]], *sockets: zmq.Socket[bytes]) -> None:
-    """Ends a context with its sockets. One that is collected with a socket open would wait for that for ever."""
-    for socket in sockets:
-        socket.close(0)
-    context.term()
+def configure(socket: zmq.Socket[bytes], part_bytes: int) -> None:
+    """Limits, heartbeats for dead connections, no lingering. A peer that sends a part longer than that is dropped.
 
-
-def configure(socket: zmq.Socket[bytes]) -> None:
-    """Limits, heartbeats for dead connections, no lingering."""
+    ZeroMQ makes room for a part before it knows who sends it, so a server's limit is the longest that it can need.
+    """
     keep_memory()
-    socket.setsockopt(zmq.MAXMSGSIZE, MAX_PART_BYTES)
+    socket.setsockopt(zmq.MAXMSGSIZE, part_bytes)
+    socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
     socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, TIMEOUT_MS)
     socket.setsockopt(zmq.HEARTBEAT_TTL, TIMEOUT_MS)
     socket.setsockopt(zmq.RECONNECT_IVL, 100)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
-    socket.set_hwm(SEND_QUEUE)
+    socket.sndhwm, socket.rcvhwm = SEND_QUEUE, RECEIVE_QUEUE
     socket.linger = 0

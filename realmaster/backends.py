@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from bridge.backend import Backend
 from bridge.codec import Pixels
 from bridge.protocol import ModelSpec, RenderSettings, Window
-from bridge.server import Backend
 from realmaster.backbones.folder import is_large, resolve
 from realmaster.config import TINY, Model
 from realmaster.errors import UserError

@@ -18,7 +18,7 @@ import cv2
 import tyro
 
 import realmaster
-from bridge.keys import BridgeError
+from bridge.errors import BridgeError
 from capture.errors import CaptureError
 from realmaster import config
 from realmaster.errors import UserError

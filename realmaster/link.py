@@ -10,10 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.client import Arrived, Event, Ready
+from bridge.backend import Backend, Rendered
 from bridge.codec import Pixels, padded
+from bridge.conversation import Arrived, Event, Ready
 from bridge.protocol import Chunk, Window
-from bridge.server import Backend, Rendered
 
 
 class Link(Protocol):

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.backend import Rendered
 from bridge.codec import Pixels
 from bridge.protocol import ModelSpec, Window
-from bridge.server import Rendered
 
 F32 = NDArray[np.float32]
 MAX_STEPS = 50
@@ -223,7 +223,7 @@ def _signed(pixels: NDArray[np.uint8]) -> F32:
 
 
 class WindowBackend:
-    """Renders windows with a model. Implements `bridge.server.Backend`."""
+    """Renders windows with a model. Implements `bridge.backend.Backend`."""
 
     def __init__(self, graphs: Graphs, spec: ModelSpec, anchor: Anchor | None = None,
                  coder: Coder | None = None) -> None:

@@ -23,7 +23,7 @@ from typing import Protocol, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.client import Arrived, Event, Lost, Ready, Refused, Waiting
+from bridge.conversation import Arrived, Event, Lost, Ready, Refused, Waiting
 from bridge.protocol import Chunk, ModelSpec, Refuse, RenderSettings, Window
 from capture.engine import EngineSource
 from capture.errors import SourceEnded
@@ -275,9 +275,9 @@ class Session:
                 self._begin(spec)
             case Refused(reason):
                 self._refused(reason)
-            case Lost(in_flight):
-                log.warning("the server fell silent with %d windows in flight", in_flight)
-                self._forget_server("the server is gone; waiting for it to come back")
+            case Lost(in_flight, detail):
+                log.warning("%s; %d windows were in flight", detail, in_flight)
+                self._forget_server(detail)
             case Arrived(chunk, frames):
                 self._sent.pop(chunk.sequence, None)
                 self._arrive(chunk, frames)
@@ -285,11 +285,8 @@ class Session:
                 assert_never(event)
 
     def _refused(self, reason: Refuse) -> None:
-        if reason.code == "version" or (self.lossless and not self.live and reason.code != "order"):
+        if not self.live:
             raise UserError(reason.detail)
-        if reason.code == "order":
-            self._forget_server(reason.detail)
-            return
         self.stats.server = reason.detail
         if reason.sequence in self._sent:
             self._give_up(window_places(self._sent.pop(reason.sequence)), "refused")
@@ -313,7 +310,7 @@ class Session:
     def _forget_server(self, why: str) -> None:
         """All that the server had, or would have got, is given up; what is stitched already is shown."""
         if not self.live:
-            raise UserError("the server stopped answering: start it again and repeat the command")
+            raise UserError(f"{why}. Repeat the command when the server is well again")
         self.stats.server = why
         self._renew()
         if self._stitcher is not None:

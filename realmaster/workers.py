@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.client import Arrived, Event, Ready
 from bridge.codec import Pixels, padded
+from bridge.conversation import Arrived, Event, Ready
 from bridge.protocol import ModelSpec, Window
 from realmaster.backends import open_backend
 from realmaster.config import Model

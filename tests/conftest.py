@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bridge.server import Backend, BridgeServer
+from bridge.backend import Backend
+from bridge.server import BridgeServer
 from capture.frame import Frame, color_frame
 from capture.ring import remove_ring
 

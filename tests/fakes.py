@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bridge.backend import Rendered
 from bridge.codec import Pixels
 from bridge.protocol import ModelSpec, Window
-from bridge.server import Rendered
 from realmaster.session import Shown
 from realmaster.stats import Stats
 

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from bridge.keys import BridgeError
+from bridge.errors import BridgeError
 from capture.errors import CaptureError
 from capture.screen import RegionGrab, ScreenSource
 from realmaster.backends import open_backend

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.backend import Backend
 from bridge.protocol import RenderSettings
-from bridge.server import Backend
 from capture.frame import Kind
 from realmaster.backends import open_backend
 from realmaster.config import TINY

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.backend import Backend
 from bridge.protocol import RenderSettings
-from bridge.server import Backend
 from realmaster.evaluation.colour import to_lab
 from realmaster.evaluation.stream import stream
 

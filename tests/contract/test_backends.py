@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bridge.backend import Backend
 from bridge.protocol import RenderSettings, Window
-from bridge.server import Backend
 from realmaster.backends import open_backend
 from realmaster.config import TINY, Model
 from tests.fakes import TintBackend

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from pathlib import Path
@@ -10,10 +11,13 @@ import numpy as np
 import pytest
 import zmq
 
-from bridge.client import Arrived, BridgeClient, Lost, Ready, Refused, Waiting
+from bridge.address import to_bind, to_connect
+from bridge.client import BridgeClient
 from bridge.codec import decode_server, encode
-from bridge.keys import BridgeError, is_local, make_keys
-from bridge.protocol import PROTOCOL_VERSION, Hello, Refuse, RenderSettings, Welcome, Window
+from bridge.conversation import Arrived, Lost, Ready, Refused, Waiting
+from bridge.errors import BridgeError
+from bridge.keys import make_keys
+from bridge.protocol import MAX_PART_BYTES, PROTOCOL_VERSION, Hello, Refuse, RenderSettings, Welcome, Window
 from bridge.server import CREDITS, BridgeServer
 from bridge.sockets import configure
 from tests.fakes import SPEC, TintBackend
@@ -39,7 +43,7 @@ def until(client: BridgeClient, kind: type, **facts: object):
 
 def raw_dealer(address: str) -> zmq.Socket:
     socket = zmq.Context.instance().socket(zmq.DEALER)
-    configure(socket)
+    configure(socket, MAX_PART_BYTES)
     socket.connect(address)
     return socket
 
@@ -115,7 +119,7 @@ def test_credits_bound_what_is_in_flight(serve):
     assert not client.ready
     with pytest.raises(BridgeError, match="no credit"):
         client.send(window(9), list(PIXELS))
-    client.credits += 1  # a client that does not keep to its credits
+    client._state = dataclasses.replace(client._state, credits=CREDITS + 1)  # one that does not keep to its credits
     client.send(window(10), list(PIXELS))
     assert until(client, Refused).reason.code == "busy"
     backend.gate.set()
@@ -194,7 +198,7 @@ def test_a_taken_address_is_one_clear_sentence(serve):
     ("ipc:///tmp/x", True), ("tcp://127.0.0.1:5", True), ("tcp://localhost:5", True), ("tcp://[::1]:5", True),
     ("tcp://0.0.0.0:5", False), ("tcp://*:5", False), ("tcp://10.0.0.1:5", False), ("tcp://example.org:5", False)])
 def test_only_loopback_needs_no_keys(address, local):
-    assert is_local(address) is local
+    assert to_connect(address).local is local if "*" not in address else not to_bind(address).local
 
 
 def test_a_remote_bind_without_keys_is_refused():

@@ -12,7 +12,7 @@ import pytest
 import zmq
 
 from bridge.codec import ProtocolError, decode_client, decode_server, encode
-from bridge.protocol import PROTOCOL_VERSION, Hello, Ping, Pong, Refuse, Welcome
+from bridge.protocol import MAX_PART_BYTES, PROTOCOL_VERSION, Hello, Ping, Pong, Refuse, Welcome
 from bridge.sockets import configure
 from tests.peers import server
 from tests.unit.test_codec import CLIENT, SERVER
@@ -78,7 +78,7 @@ def fuzz_server(address: str, count: int) -> dict[str, int]:
     """Sends `count` mutated messages to a server; its refusals by code. Each must be followed by a Pong."""
     rng = np.random.default_rng(count)
     dealer = zmq.Context.instance().socket(zmq.DEALER)
-    configure(dealer)
+    configure(dealer, MAX_PART_BYTES)
     dealer.connect(address)
     refused: dict[str, int] = {}
     try:

@@ -75,8 +75,4 @@ def test_threads_are_made_by_the_supervisor_alone():
     for path in (p for package in PACKAGES for p in (ROOT / package).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in {"Thread", "Timer"}:
-                assert path.parent.name == "supervise" or path in WAITING, f"{path}:{node.lineno}: use a Worker"
-
-
-WAITING = {ROOT / "bridge/server.py", ROOT / "realmaster/preview/server.py"}
-"""Files that still make threads of their own."""
+                assert path.parent.name == "supervise", f"{path}:{node.lineno}: use a Worker"

@@ -1,0 +1,79 @@
+"""Windows that wait to be rendered, each client's own, taken in turn: one that sends much delays itself alone."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+from bridge.codec import Pixels
+from bridge.protocol import Window
+
+
+@dataclass(eq=False)
+class Guest:
+    """A client from its Hello on. Only the loop touches it, but for `carry`, which belongs to the renderer."""
+
+    identity: bytes
+    name: str
+    key: bytes
+    seen: float
+    over: bool = False
+    """It left, or said Hello anew: what is still rendered for it is for nobody."""
+    in_flight: int = 0
+    carry: object = None
+    carry_end: tuple[int, int] | None = None
+    """Segment and start that `carry` leads up to."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A window to render."""
+
+    guest: Guest
+    window: Window
+    frames: list[Pixels]
+
+
+@dataclass
+class Jobs:
+    """A fair queue between the loop and the renderer. Credits bound it: those of all clients together."""
+
+    _waiting: dict[Guest, deque[Job]] = field(default_factory=dict[Guest, "deque[Job]"])
+    _turn: deque[Guest] = field(default_factory=deque[Guest])
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def __len__(self) -> int:
+        with self._changed:
+            return sum(len(jobs) for jobs in self._waiting.values())
+
+    def put(self, job: Job) -> None:
+        """Adds a window behind the others of its client."""
+        with self._changed:
+            if job.guest not in self._waiting:
+                self._waiting[job.guest] = deque()
+                self._turn.append(job.guest)
+            self._waiting[job.guest].append(job)
+            self._changed.notify()
+
+    def take(self, seconds: float) -> Job | None:
+        """The oldest window of the client whose turn it is; None if none comes within `seconds`."""
+        with self._changed:
+            if not self._turn:
+                self._changed.wait(seconds)
+            if not self._turn:
+                return None
+            guest = self._turn.popleft()
+            jobs = self._waiting[guest]
+            job = jobs.popleft()
+            if jobs:
+                self._turn.append(guest)
+            else:
+                del self._waiting[guest]
+            return job
+
+    def forget(self, guest: Guest) -> None:
+        """Throws away what waits for a client that has gone."""
+        with self._changed:
+            if self._waiting.pop(guest, None) is not None:
+                self._turn.remove(guest)
