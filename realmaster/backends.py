@@ -9,7 +9,7 @@ import numpy as np
 
 from bridge.backend import Backend
 from bridge.codec import Pixels
-from bridge.protocol import ModelSpec, RenderSettings, Window
+from bridge.protocol import ModelSpec, RenderSettings, Window, words
 from realmaster.backbones.folder import is_large, resolve
 from realmaster.config import TINY, Model
 from realmaster.errors import UserError
@@ -84,5 +84,8 @@ def _spec(graphs: Graphs, name: str, size: tuple[int, int], length: int, overlap
     if overlap % step != 1 or not 1 <= overlap <= length // 2:
         raise UserError(f"--overlap {overlap}: a multiple of {step} plus 1, at most {length // 2}, for windows of "
                         f"{length}")
-    return ModelSpec(model=name, width=size[0], height=size[1], length=length, overlap=overlap, prompts=graphs.prompts,
-                     guides=graphs.guides)
+    try:
+        return ModelSpec(model=words(name)[:128], width=size[0], height=size[1], length=length, overlap=overlap,
+                         prompts=graphs.prompts, guides=graphs.guides)
+    except ValueError as error:
+        raise UserError(f"{error}: choose a smaller --resolution or --length") from error
