@@ -22,7 +22,8 @@ def pack_guides(normal: NDArray[Any], inverse_depth: NDArray[Any]) -> NDArray[np
     """
     near = np.sqrt(np.clip(inverse_depth[..., 0].astype(np.float32) * NEAREST, 0, 1))
     x, y = (normal[..., k].astype(np.float32) * 0.5 + 0.5 for k in (0, 1))
-    return (np.clip(np.stack([x, y, near], -1), 0, 1) * 255 + 0.5).astype(np.uint8)
+    packed = np.nan_to_num(np.clip(np.stack([x, y, near], -1), 0, 1), copy=False)  # no number: nothing known, far away
+    return (packed * 255 + 0.5).astype(np.uint8)
 
 
 def guides_of(frame: Frame) -> NDArray[np.uint8]:

@@ -34,6 +34,11 @@ class Link(Protocol):
         """How long the window in hand has taken so far."""
         ...
 
+    @property
+    def queued(self) -> int:
+        """Windows that wait for it, those of others too."""
+        ...
+
     def send(self, window: Window, frames: Sequence[Pixels]) -> None:
         """Sends a window; only when `ready`."""
         ...
@@ -94,6 +99,11 @@ class LocalLink:
     def busy_seconds(self) -> float:
         """See `Link.busy_seconds`: it renders while it is polled, and nobody can ask meanwhile."""
         return 0.0
+
+    @property
+    def queued(self) -> int:
+        """See `Link.queued`."""
+        return 0
 
     def send(self, window: Window, frames: Sequence[Pixels]) -> None:
         """See `Link.send`."""

@@ -10,8 +10,8 @@ from capture.recording.layout import About
 from capture.recording.recorder import Recorder, RecorderStatus
 from capture.source import Pacing
 from realmaster.config import Watching
-from realmaster.session import Shown
 from realmaster.settings import as_toml
+from realmaster.sink import Shown
 from realmaster.stats import Stats
 
 

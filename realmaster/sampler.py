@@ -243,7 +243,8 @@ class WindowBackend:
         before = carry if isinstance(carry, Carry) else None
         past = None if before is None else before.past
         references, own = self.coder.encode([video, _signed(guides)] if self.spec.guides else [video], past)
-        condition = Condition(references[0], references[1] if self.spec.guides else None,
+        # Guides that were found wrong are coded all the same, for the windows after this one, but not read.
+        condition = Condition(references[0], references[1] if self.spec.guides and window.trusted else None,
                               self.graphs.prompt(window.settings.prompt), self._first(window, before))
         marks.append(time.perf_counter())
         latents = self._denoise(window, condition, None if before is None else before.latents)

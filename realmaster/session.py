@@ -7,18 +7,18 @@ offline work, waits and loses nothing. Live sources are shown at an even pace, o
 Peers come and go: while there is no server the game's frames are shown alone, while there is no game it
 waits; when either is back the stream goes on with a new window. Only an offline run gives up.
 
-One thread, no locks. Queues: one window waiting (newest wins, or it waits if frame-locked), and
-`DISPLAY_WINDOWS` windows of frames waiting to be shown (when full, the oldest are shown early).
+One thread, no locks. Queues: one window waiting (newest wins, or it waits if frame-locked), and the display's.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, assert_never
+from dataclasses import dataclass, replace
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,37 +26,30 @@ from numpy.typing import NDArray
 from bridge.conversation import Arrived, Event, Lost, Ready, Refused, Waiting
 from bridge.protocol import Chunk, ModelSpec, Refuse, RenderSettings, Window
 from capture.engine import EngineSource
-from capture.errors import SourceEnded
+from capture.errors import CaptureError, SourceEnded
 from capture.frame import Frame
 from capture.source import FrameSource, Pacing
+from realmaster.display import Display
 from realmaster.errors import UserError
-from realmaster.full_size import FullSize
-from realmaster.interface import scene_of, with_interface
 from realmaster.link import Link
-from realmaster.pacing import Intake, Presentation, intake_period, present_at, take
-from realmaster.pictures import unboxed
+from realmaster.pacing import Intake, intake_period, take
 from realmaster.probe.watch import GuideWatch
 from realmaster.regions import Regions
+from realmaster.sink import Shown, Sink
 from realmaster.stats import Stats
 from realmaster.stitch import Piece, Stitcher
 from realmaster.windows import Cut, Place, Windower, message, window_places
+from supervise.worker import troubles
 
 log = logging.getLogger(__name__)
 OFF = "rendering is off"
 EVERYWHERE = Regions()
-DISPLAY_WINDOWS = 4
+LOOK_SECONDS = 0.25
+"""How often it looks whether threads have failed."""
 HUNG_SECONDS = 5.0
 """A window that takes longer than this is worth a word."""
 IDLE_SECONDS = 0.02
 """The longest that a live loop waits on one thing before it looks at the others; a due frame is never waited past."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A frame for the sinks: the game's, and its photoreal version (H, W, 3) u8, or None while there is none."""
-
-    frame: Frame
-    photo: NDArray[np.uint8] | None
 
 
 @dataclass(frozen=True)
@@ -67,18 +60,6 @@ class Position:
     segment: int
     start: int
     tail: Piece | None
-
-
-class Sink(Protocol):
-    """Takes the stream."""
-
-    def show(self, shown: Shown, stats: Stats) -> None:
-        """One frame, in order; must not block a live session."""
-        ...
-
-    def close(self) -> None:
-        """The stream is over."""
-        ...
 
 
 class Session:
@@ -93,27 +74,29 @@ class Session:
                  tap: Callable[[Frame], None] = lambda _: None, taps_all: Callable[[], bool] = lambda: False,
                  after_step: Callable[[], None] = lambda: None,
                  regions: Regions = EVERYWHERE, clock: Callable[[], float] = time.monotonic) -> None:
-        self.source, self.link, self.sinks, self.settings = source, link, sinks, settings
+        self.source, self.link, self.settings = source, link, settings
         self.live, self.pacing = source.info.live, pacing
         self.lossless = pacing is Pacing.FRAMELOCKED
         self.fastest, self.tap, self.after_step, self.clock = 1.0 / max_fps, tap, after_step, clock
         self.taps_all = taps_all
-        self.regions = regions
         self.stats = Stats() if link else Stats(server=OFF)
+        self._display = Display(sinks, self.stats, regions, live=self.live, lossless=self.lossless,
+                                clock=lambda: self.clock())  # noqa: PLW0108  a test sets the clock
         self._spec: ModelSpec | None = None
         self._windower: Windower | None = None
         self._stitcher: Stitcher | None = None
         self._waiting: deque[Cut] = deque()
         self._frames: dict[Place, Frame] = {}  # in some window and not shown yet
         self._sent: dict[int, Window] = {}  # windows in flight, by sequence
-        self._display: deque[tuple[float, Frame, NDArray[np.uint8]]] = deque()  # when due, and the model's picture
-        self._full_size = FullSize()
-        self._presentation, self._intake = Presentation(), Intake(self.fastest)
-        self._sequence = self._newest = self._renewed = 0
+        self._intake = Intake(self.fastest)
+        self._sequence = self._newest = 0
         self._watch = GuideWatch(clock)
         self._sent_to: tuple[int, int] | None = None  # where the next window starts if it continues
         self._resume: tuple[Position, Sequence[Frame]] | None = None
         self._source_ended, self._greeted = False, link is None
+        self._proved = False  # some frame had all that the model needs
+        self._bad = 0  # frames left out since the last good one, for the recording
+        self._looked = float("-inf")
         self.settling = False
         """Set to be given a `position`: just after a window, nothing more is read until none is on its way."""
 
@@ -139,20 +122,25 @@ class Session:
             if self._finished():
                 finish()
             unshown = len(self._frames) + len(self._display) + (self._windower.waiting if self._windower else 0)
-            self._drop("unfinished", unshown)
+            self.stats.drop("unfinished", unshown)
         finally:
-            for sink in self.sinks:
-                sink.close()
-            if self.link is not None:
-                self.link.close()
-            self.source.close()
+            self._close()
         return self.stats
+
+    def _close(self) -> None:
+        """Closes everything, whatever closing one thing raises."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.source.close)
+            if self.link is not None:
+                stack.callback(self.link.close)
+            stack.callback(self._display.close)
 
     def _finished(self) -> bool:
         """Over once nothing is left anywhere."""
         return self._source_ended and not (self._waiting or self._frames or self._display)
 
     def _step(self) -> None:
+        self._look()
         wants_source = not self._source_ended and (not self.lossless or self._can_take())
         if wants_source:
             self._read(self._idle())
@@ -163,7 +151,14 @@ class Session:
         over = self._source_ended or bool(self.stats.source)
         if over and self._stitcher is not None and not (self._waiting or self._sent):
             self._emit(self._stitcher.flush())
-        self._present()
+        self._display.present(self._spec.length if self._spec else 0)
+
+    def _look(self) -> None:
+        """Tells what is wrong with the threads of this process, a few times a second."""
+        now = self.clock()
+        if abs(now - self._looked) >= LOOK_SECONDS:
+            self._looked = now
+            self.stats.troubles = (*troubles(), *self._display.troubles())
 
     def _talk(self, link: Link, timeout: float) -> None:
         self._send(link)
@@ -171,14 +166,15 @@ class Session:
         if event is not None:
             self._handle(event)
         if link.busy_seconds > HUNG_SECONDS:
-            self.stats.server = f"the server has worked on one window for {link.busy_seconds:.0f} s"
+            self.stats.server = (f"the server has worked on one window for {link.busy_seconds:.0f} s"
+                                 + (f", and {link.queued} wait" if link.queued else ""))
 
     def _idle(self) -> float:
         """How long to wait for the next thing, in seconds."""
         if not self.live:
             return 0.1
-        due = self._display[0][0] - self.clock() if self._display else IDLE_SECONDS
-        return min(max(due, 0.0), IDLE_SECONDS)
+        due = self._display.due
+        return IDLE_SECONDS if due is None else min(max(due - self.clock(), 0.0), IDLE_SECONDS)
 
     def _can_take(self) -> bool:
         """Lossless: whether a frame has somewhere to go. Live, one need not wait for a server that was lost."""
@@ -201,6 +197,14 @@ class Session:
             if self._windower is not None:
                 self._queue(self._windower.flush())
             return
+        except CaptureError as error:  # one bad frame, one failed grab
+            if not self.live:
+                raise
+            self._bad += 1
+            self.stats.read += 1
+            self.stats.leave_out(error)
+            time.sleep(IDLE_SECONDS)  # a source that fails at once each time must not keep the processor busy
+            return
         self.stats.source = self.source.trouble
         if self.stats.source:
             self._renew()
@@ -208,26 +212,38 @@ class Session:
             if self.stats.source and self._windower is not None and self._windower.places:
                 self._queue(self._windower.flush())  # what came before is shown without what may never come
             return
+        self._take(frame, engine)
+
+    def _take(self, frame: Frame, engine: EngineSource | None) -> None:
         self._newest = frame.t_capture_ns
         if self.live:
             self.stats.guides = self._watch.look(frame)
         if engine is not None:
             frame = engine.plain(frame)
-        self.tap(frame)
+        lost, self._bad = self._bad, 0
+        self.tap(replace(frame, dropped=frame.dropped + lost) if lost else frame)
         now = self.clock()
         self.stats.read += 1
         self.stats.rate_in.add(now)
-        self._drop("source", frame.dropped)
+        self.stats.drop("source", frame.dropped)
         if self._windower is None:
-            self._drop("no server" if self.link else OFF, 1)
-            self._show(Shown(frame, None))
+            self.stats.drop("no server" if self.link else OFF, 1)
+            self._display.show(Shown(frame, None))
             return
         if self.pacing is Pacing.FREERUN:
             taken, self._intake = take(self._intake, now)
             if not taken:
-                self._drop("paced", 1)
+                self.stats.drop("paced", 1)
                 return
-        self._queue(self._windower.push(frame))
+        try:
+            cuts = self._windower.push(frame)
+        except UserError as error:
+            if not self._proved:
+                raise  # it has nothing that the model or the settings need
+            self.stats.leave_out(error)
+        else:
+            self._proved = True
+            self._queue(cuts)
 
     def _queue(self, cuts: list[Cut]) -> None:
         """Puts windows in the one-deep slot: live, a newer one replaces one that still waits."""
@@ -247,11 +263,7 @@ class Session:
         lost = [p for p in places if p in self._frames and p not in kept]
         for place in lost:
             del self._frames[place]
-        self._drop(cause, len(lost))
-
-    def _drop(self, cause: str, count: int) -> None:
-        if count:
-            self.stats.dropped[cause] += count
+        self.stats.drop(cause, len(lost))
 
     def _send(self, link: Link) -> None:
         if not (self._waiting and self._spec and link.ready):
@@ -315,7 +327,7 @@ class Session:
         self._renew()
         if self._stitcher is not None:
             self._emit(self._stitcher.flush())
-        self._drop("server lost", len(self._frames) + (self._windower.waiting if self._windower else 0))
+        self.stats.drop("server lost", len(self._frames) + (self._windower.waiting if self._windower else 0))
         self._spec = self._windower = self._stitcher = None
         self._waiting.clear()
         self._sent.clear()
@@ -333,40 +345,11 @@ class Session:
         self.stats.seam = self._stitcher.seam
 
     def _renew(self) -> None:
-        """After a fault: frames from before it are shown at once, and do not set the pace for those after it."""
-        self._presentation, self._renewed = Presentation(), self._newest + 1
+        """After a fault, see `Display.renew`."""
+        self._display.renew(self._newest)
 
     def _emit(self, pieces: list[Piece]) -> None:
-        """Queues finished frames for display, each with the game frame it was made of."""
+        """Gives finished frames to the display, each with the game frame it was made of."""
         for piece in pieces:
             for i, photo in enumerate(piece.frames):
-                frame = self._frames.pop((piece.segment, piece.start + i))
-                due = 0.0
-                if self.live and frame.t_capture_ns >= self._renewed:
-                    due, self._presentation = present_at(self._presentation, frame.t_capture_ns / 1e9, self.clock())
-                self._display.append((due, frame, photo))
-
-    def _present(self) -> None:
-        limit = DISPLAY_WINDOWS * self._spec.length if self._spec else 0
-        while self._display and (not self.live or self._display[0][0] <= self.clock()):
-            self._show(self._finished_picture(*self._display.popleft()[1:]))
-        while self.live and len(self._display) > limit > 0:  # what waits need not wait so long
-            self._show(self._finished_picture(*self._display.popleft()[1:]))
-            self._presentation = Presentation()
-
-    def _finished_picture(self, frame: Frame, photo: NDArray[np.uint8]) -> Shown:
-        """The model's picture of `frame` at the game's size, with what stays as the game drew it."""
-        full = self._full_size(scene_of(frame), unboxed(photo, frame.size))
-        return Shown(frame, with_interface(frame, self.regions.compose(frame, full)))
-
-    def _show(self, shown: Shown) -> None:
-        now = self.clock()
-        if shown.photo is not None:
-            self.stats.shown += 1
-            self.stats.rate_out.add(now)
-            if self.live:
-                self.stats.captured = shown.frame.t_capture_ns / 1e9
-                self.stats.behind = now - self.stats.captured
-                self.stats.remember("behind", self.stats.behind * 1e3)
-        for sink in self.sinks:
-            sink.show(shown, self.stats)
+                self._display.add(self._frames.pop((piece.segment, piece.start + i)), photo)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from pathlib import Path
 
 from realmaster.errors import UserError
 from realmaster.progress import Progress
-from realmaster.session import Shown
+from realmaster.sink import Shown
 from realmaster.stats import Stats
 
 
@@ -34,12 +36,17 @@ class JsonLog:
     """The status as lines of JSON, one every second and one at the end, with the wall clock's time."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock, self.due = clock, 0.0
+        """Raises `UserError` if it cannot be written."""
+        self.path, self.clock, self.due = path, clock, 0.0
         self._stats = Stats()
         try:
-            self._file = path.open("a", buffering=1)
+            # Unbuffered: what could not be written is told at once, and does not come again when it is closed.
+            # O_NONBLOCK: a pipe that nobody reads must not hold up the start.
+            handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666)
+            os.set_blocking(handle, True)
+            self._file = os.fdopen(handle, "ab", buffering=0)
         except OSError as error:
-            raise UserError(f"cannot write the log {path}: {error.strerror}") from error
+            raise UserError(f"cannot write the log {path}: {error.strerror}; give another --log-json") from error
 
     def show(self, shown: Shown, stats: Stats) -> None:
         """See `Sink.show`."""
@@ -51,12 +58,19 @@ class JsonLog:
     def _write(self, event: str) -> None:
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event,
                 **self._stats.snapshot(self.clock()), "percentiles": self._stats.quantiles()}
-        self._file.write(json.dumps(line) + "\n")
+        text = json.dumps(line).encode() + b"\n"
+        try:
+            if self._file.write(text) != len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            self._file.close()
+            raise UserError(f"the log {self.path} ends here ({error.strerror}): make room, and start again") from error
 
     def close(self) -> None:
         """See `Sink.close`."""
-        self._write("end")
-        self._file.close()
+        if not self._file.closed:
+            self._write("end")
+            self._file.close()
 
 
 class StatusLine:

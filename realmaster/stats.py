@@ -1,4 +1,7 @@
-"""What the session counts, and the status that the page and the log show."""
+"""What the session counts, and the status that the page and the log show.
+
+The session's thread writes; others may read at any time, so they take copies of what grows before they walk over it.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +12,11 @@ import numpy as np
 
 from bridge.protocol import Chunk
 from capture.recording.recorder import RecorderStatus
+from realmaster.rate import Rate
 
-RATE_SECONDS = 3.0
 HISTORY = 4096
-
-
-class Rate:
-    """Events a second over the last `RATE_SECONDS`; times are handed in."""
-
-    def __init__(self) -> None:
-        self._times: deque[float] = deque(maxlen=1024)
-
-    def add(self, now: float) -> None:
-        """One event at `now`."""
-        self._times.append(now)
-
-    def value(self, now: float) -> float:
-        """Events a second up to `now`."""
-        while self._times and self._times[0] < now - RATE_SECONDS:
-            self._times.popleft()
-        if len(self._times) < 2:
-            return 0.0
-        return (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-9)
+MAX_STAGES = 16
+"""Stages whose times are kept; a server that names more is not listened to."""
 
 
 @dataclass
@@ -51,10 +37,12 @@ class Stats:
     """Whether the model reads a prompt."""
     guides: str = ""
     """What is wrong with the game's motion or depth; empty if nothing is known to be."""
+    troubles: tuple[str, ...] = ()
+    """What is wrong with parts of RealMaster itself, a sentence each: threads that failed, sinks that hang."""
     behind: float = 0.0
     """Seconds from capture to display of the last frame."""
     captured: float = 0.0
-    """When the last photoreal frame shown was captured, in seconds of the monotonic clock."""
+    """When the last photoreal frame shown was captured, in seconds of the monotonic clock; 0 before the first."""
     seam: float | None = None
     period_ms: float = 0.0
     """How often the server could render a window."""
@@ -69,8 +57,19 @@ class Stats:
         """Folds a chunk's times into the running averages."""
         self.period_ms = 0.8 * (self.period_ms or chunk.period_ms) + 0.2 * chunk.period_ms
         for name, ms in chunk.stage_ms.items():
-            self.stage_ms[name] = 0.8 * self.stage_ms.get(name, ms) + 0.2 * ms
-            self.remember(name, ms)
+            if name in self.stage_ms or len(self.stage_ms) < MAX_STAGES:
+                self.stage_ms[name] = 0.8 * self.stage_ms.get(name, ms) + 0.2 * ms
+                self.remember(name, ms)
+
+    def drop(self, cause: str, count: int) -> None:
+        """Counts lost frames."""
+        if count:
+            self.dropped[cause] += count
+
+    def leave_out(self, error: Exception) -> None:
+        """Counts a frame that cannot be used, and says why."""
+        self.drop("bad frame", 1)
+        self.source = f"a frame was left out: {error}"
 
     def remember(self, name: str, value: float) -> None:
         """Keeps a value for the percentiles."""
@@ -91,20 +90,21 @@ class Stats:
         return {"fps_in": round(self.rate_in.value(now), 1), "fps_out": round(self.rate_out.value(now), 1),
                 "behind": round(self.behind, 2), "dropped": dict(self.dropped), "read": self.read,
                 "shown": self.shown, "server": self.server, "source": self.child or self.source, "model": self.model,
-                "prompts": self.prompts, "guides": self.guides,
+                "prompts": self.prompts, "guides": self.guides, "troubles": list(self.troubles),
                 "seam": None if self.seam is None else round(self.seam, 2),
-                "stage_ms": {k: round(v, 1) for k, v in self.stage_ms.items()},
+                "stage_ms": {k: round(v, 1) for k, v in dict(self.stage_ms).items()},
                 "recording": asdict(self.recording) if self.recording else None}
 
     def line(self, now: float) -> str:
         """The status in one line."""
+        wrong = "".join(f" | {trouble}" for trouble in self.troubles)
         if trouble := self.child or self.source or self.server:
-            return trouble + self._recorded()
-        dropped = ", ".join(f"{n} {cause}" for cause, n in sorted(self.dropped.items())) or "0"
-        stages = "  ".join(f"{k} {v:.0f}" for k, v in self.stage_ms.items())
+            return trouble + self._recorded() + wrong
+        dropped = ", ".join(f"{n} {cause}" for cause, n in sorted(dict(self.dropped).items())) or "0"
+        stages = "  ".join(f"{k} {v:.0f}" for k, v in dict(self.stage_ms).items())
         return (f"in {self.rate_in.value(now):.1f} fps -> {self.model} {self.rate_out.value(now):.1f} fps | "
                 f"{self.behind:.2f} s behind the game | dropped: {dropped} | ms: {stages}{self._recorded()}"
-                + (f" | {self.guides}" if self.guides else ""))
+                + (f" | {self.guides}" if self.guides else "") + wrong)
 
     def _recorded(self) -> str:
         r = self.recording

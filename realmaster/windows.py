@@ -44,8 +44,6 @@ class Windower:
     """Feeds on frames with `push`, and gives what is left with `flush`. Each frame is scaled once."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        if not 0 <= 2 * spec.overlap <= spec.length:
-            raise ValueError(f"overlap {spec.overlap} must be at most half of the window's {spec.length} frames")
         self.spec = spec
         self._segment, self._start = 0, 0
         self._frames: list[Frame] = []

@@ -44,7 +44,7 @@ class RayLink:
     Ray is missing or the model does not open.
     """
 
-    busy_seconds = 0.0
+    busy_seconds, queued = 0.0, 0
 
     def __init__(self, settings: Model, workers: int) -> None:
         if settings.anchor is not None or settings.streaming_vae:

@@ -10,7 +10,7 @@ import numpy as np
 from bridge.backend import Rendered
 from bridge.codec import Pixels
 from bridge.protocol import ModelSpec, Window
-from realmaster.session import Shown
+from realmaster.sink import Shown
 from realmaster.stats import Stats
 
 SPEC = ModelSpec(model="tint", width=64, height=48, length=13, overlap=5)

@@ -45,7 +45,6 @@ class Known:
     feed_forward: int
     grid: tuple[int, int]
     patch: int
-    text_billions: float
 
     def tokens(self, width: int, height: int, length: int) -> int:
         """Tokens of a window."""
@@ -74,12 +73,12 @@ class Known:
 
 
 MODELS = (
-    Known("wan2.1-1.3b", "Wan-AI/Wan2.1-T2V-1.3B-Diffusers", "Apache-2.0", 1.4, 1, 1536, 30, 8960, (4, 8), 2, 5.7),
-    Known("wan2.1-14b", "Wan-AI/Wan2.1-T2V-14B-Diffusers", "Apache-2.0", 14.3, 1, 5120, 40, 13824, (4, 8), 2, 5.7),
-    Known("wan2.2-a14b", "Wan-AI/Wan2.2-T2V-A14B-Diffusers", "Apache-2.0", 14.3, 2, 5120, 40, 13824, (4, 8), 2, 5.7),
-    Known("wan2.2-5b", "Wan-AI/Wan2.2-TI2V-5B-Diffusers", "Apache-2.0", 5.0, 1, 3072, 30, 14336, (4, 16), 2, 5.7),
-    Known("ltx-video-2b", "Lightricks/LTX-Video", "Lightricks' own", 1.9, 1, 2048, 28, 8192, (8, 32), 1, 4.8),
-    Known("ltx-2", "Lightricks/LTX-2", "Lightricks' own", 19.0, 1, 4096, 48, 16384, (8, 32), 1, 12.0),
+    Known("wan2.1-1.3b", "Wan-AI/Wan2.1-T2V-1.3B-Diffusers", "Apache-2.0", 1.4, 1, 1536, 30, 8960, (4, 8), 2),
+    Known("wan2.1-14b", "Wan-AI/Wan2.1-T2V-14B-Diffusers", "Apache-2.0", 14.3, 1, 5120, 40, 13824, (4, 8), 2),
+    Known("wan2.2-a14b", "Wan-AI/Wan2.2-T2V-A14B-Diffusers", "Apache-2.0", 14.3, 2, 5120, 40, 13824, (4, 8), 2),
+    Known("wan2.2-5b", "Wan-AI/Wan2.2-TI2V-5B-Diffusers", "Apache-2.0", 5.0, 1, 3072, 30, 14336, (4, 16), 2),
+    Known("ltx-video-2b", "Lightricks/LTX-Video", "Lightricks' own", 1.9, 1, 2048, 28, 8192, (8, 32), 1),
+    Known("ltx-2", "Lightricks/LTX-2", "Lightricks' own", 19.0, 1, 4096, 48, 16384, (8, 32), 1),
 )
 
 

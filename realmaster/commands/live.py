@@ -20,8 +20,9 @@ from realmaster.preview.server import Controls, Preview
 from realmaster.recording import Recording
 from realmaster.regions import Regions
 from realmaster.runtime import session_folder
-from realmaster.session import Session, Sink
+from realmaster.session import Session
 from realmaster.settings import as_toml
+from realmaster.sink import Sink
 from realmaster.sinks import JsonLog, StatusLine
 from realmaster.sources import open_source
 from realmaster.stats import Stats

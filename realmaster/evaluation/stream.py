@@ -11,7 +11,8 @@ from capture.errors import SourceEnded
 from capture.frame import Flags, Frame, color_frame
 from capture.source import Pacing, SourceInfo
 from realmaster.link import LocalLink
-from realmaster.session import Session, Shown
+from realmaster.session import Session
+from realmaster.sink import Shown
 from realmaster.stats import Stats
 
 Video = NDArray[np.uint8]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from realmaster.outputs.place import Place
 from realmaster.pictures import Size, boxed
-from realmaster.session import Shown
+from realmaster.sink import Shown
 from realmaster.stats import Stats
 
 

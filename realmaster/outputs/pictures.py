@@ -14,7 +14,7 @@ from realmaster.errors import UserError
 from realmaster.outputs.output import Layout
 from realmaster.outputs.place import Place
 from realmaster.resume import FILE
-from realmaster.session import Shown
+from realmaster.sink import Shown
 from realmaster.stats import Stats
 
 NS = 1_000_000_000

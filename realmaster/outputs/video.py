@@ -13,7 +13,7 @@ from capture.video.join import Film, join, pictures_in
 from realmaster.errors import UserError
 from realmaster.outputs.output import Layout
 from realmaster.outputs.place import Place
-from realmaster.session import Shown
+from realmaster.sink import Shown
 from realmaster.stats import Stats
 
 NS = 1_000_000_000

@@ -28,7 +28,6 @@ from realmaster.pairs.align import Alignment
 
 CARD, INDEX, CLIPS, CONTACT = "dataset.json", "clips.jsonl", "clips", "contact.jpg"
 FORMAT, VERSION = "realmaster-pairs", 1
-SPLITS = ("train", "validation", "test")
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):

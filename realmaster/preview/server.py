@@ -35,8 +35,9 @@ from realmaster.pictures import fit
 from realmaster.preview.door import Door, loopback, page_token
 from realmaster.preview.metrics import metrics_text
 from realmaster.recording import Recording
-from realmaster.session import Shown
+from realmaster.sink import Shown
 from realmaster.stats import Stats
+from supervise.worker import LOOK_SECONDS, Worker
 
 WEB = Path(__file__).parent / "web"
 JPEG_QUALITY = 88
@@ -46,6 +47,7 @@ MAX_VIEWERS = 8
 MAX_SAID = 16384
 """Bytes in what the page says at once, at most."""
 STATUS_SECONDS = 0.5
+CLOSE_SECONDS = 5.0
 
 
 def _jpeg(image: NDArray[np.uint8]) -> bytes:
@@ -103,9 +105,11 @@ class Preview:
         self._fresh: asyncio.Event = asyncio.Event()
         self._started: threading.Event = threading.Event()
         self._error: OSError | None = None
-        self._thread = threading.Thread(target=self._serve, name="preview", daemon=True)
-        self._thread.start()
-        self._started.wait()
+        self._worker = Worker("page", self._serve)
+        while self._worker.alive and not self._started.wait(LOOK_SECONDS):
+            pass  # bound: it starts, or fails
+        if self._worker.failure is not None:
+            raise self._worker.failure
         if self._error is not None:
             raise UserError(f"cannot serve the page on {host}:{port} ({self._error.strerror}): "
                             "give another --port, or 0 for any free one")
@@ -126,13 +130,14 @@ class Preview:
     def update(self, stats: Stats) -> None:
         """Tells the viewers how things stand, also when there is no frame."""
         self._stats, self._status = stats, stats.snapshot(time.monotonic())
-        self._loop.call_soon_threadsafe(self._fresh.set)
+        if self._worker.alive:
+            self._loop.call_soon_threadsafe(self._fresh.set)
 
     def close(self) -> None:
         """See `Sink.close`: says goodbye to the viewers and stops the thread."""
-        if self._thread.is_alive():
+        if self._worker.alive:
             asyncio.run_coroutine_threadsafe(self._shut_down(), self._loop)
-            self._thread.join(timeout=5)
+            self._worker.join(CLOSE_SECONDS)
 
     # The page's thread.
 

@@ -21,7 +21,8 @@ from capture.engine import EngineSource
 from capture.frame import Flags
 from capture.ring import ring_path
 from capture.source import Pacing
-from realmaster.session import Session, Shown
+from realmaster.session import Session
+from realmaster.sink import Shown
 from realmaster.stats import Stats
 from tests import peers
 from tests.fakes import TintBackend

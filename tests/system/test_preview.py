@@ -15,7 +15,7 @@ from benchmarks.common import part_of
 from bridge.protocol import MAX_PROMPT, RenderSettings
 from realmaster.errors import UserError
 from realmaster.preview.server import MAX_VIEWERS, Preview
-from realmaster.session import Shown
+from realmaster.sink import Shown
 from realmaster.stats import Stats
 from tests.conftest import moving_frames
 

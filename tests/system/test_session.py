@@ -25,7 +25,8 @@ from realmaster.backends import open_backend
 from realmaster.config import TINY, Model
 from realmaster.errors import UserError
 from realmaster.link import LocalLink
-from realmaster.session import Session, Shown
+from realmaster.session import Session
+from realmaster.sink import Shown
 from realmaster.stats import Stats
 from tests.conftest import moving_frames
 from tests.contract.test_sources import write_video

@@ -81,7 +81,7 @@ function showStatus({ status, settings, controls }) {
   byId("dropped").textContent = causes.map(([cause, n]) => `${n} ${cause}`).join(", ") || "none";
   const stages = Object.entries(status.stage_ms);
   byId("stages").textContent = stages.map(([name, ms]) => `${name} ${ms.toFixed(0)} ms`).join("  ") || "–";
-  const trouble = status.source || status.server || status.guides;
+  const trouble = [status.source || status.server || status.guides, ...status.troubles].filter(Boolean).join(" · ");
   if (trouble) say(trouble, "trouble");
   else say(`live, model ${status.model}`, "live");
   explain(trouble);
