@@ -102,6 +102,11 @@ class Display:
         for sink in self._sinks:
             sink.show(shown, self.stats)
 
+    def update(self) -> None:
+        """Tells live sinks how things stand."""
+        for outlet in self.outlets:
+            outlet.update(self.stats)
+
     def troubles(self) -> tuple[str, ...]:
         """What is wrong with the sinks, a sentence each, but for what their threads have raised."""
         return tuple(trouble for outlet in self.outlets if (trouble := outlet.trouble))

@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 
-from realmaster.sink import Shown, Sink
+from realmaster.sink import Shown, Sink, Told
 from realmaster.stats import Stats
 from supervise.worker import LOOK_SECONDS, Worker
 
@@ -28,17 +28,25 @@ class Outlet:
     def __init__(self, sink: Sink, lossless: bool) -> None:
         self.sink, self.lossless, self.missed = sink, lossless, 0
         self.name = type(sink).__name__
-        self._items: queue.Queue[tuple[Shown, Stats] | None] = queue.Queue(QUEUE)
+        self._items: queue.Queue[tuple[Shown | None, Stats] | None] = queue.Queue(QUEUE)
         self._over, self._closed = threading.Event(), threading.Event()
         self._busy_since: float | None = None
         self._worker: Worker | None = None
 
     def show(self, shown: Shown, stats: Stats) -> None:
         """See `Sink.show`: hands the frame over, or counts it as missed."""
-        self._worker = self._worker or Worker(self.name, self._work)
         patience = HUNG_SECONDS if self.lossless and not self._hangs else 0.0
-        if not self._worker.put(self._items, (shown, stats), patience):
+        if not self._started().put(self._items, (shown, stats), patience):
             self.missed += 1
+
+    def update(self, stats: Stats) -> None:
+        """See `Told.update`, for a sink that is one; left out where frames are waiting, which tell the same."""
+        if isinstance(self.sink, Told) and self._items.empty():
+            self._started().put(self._items, (None, stats), 0.0)
+
+    def _started(self) -> Worker:
+        self._worker = self._worker or Worker(self.name, self._work)
+        return self._worker
 
     @property
     def _busy(self) -> float:
@@ -59,7 +67,7 @@ class Outlet:
 
     def close(self) -> None:
         """See `Sink.close`: waits until all is shown and the sink is closed, unless it hangs."""
-        worker = self._worker = self._worker or Worker(self.name, self._work)  # it closes the sink, too
+        worker = self._started()  # it closes the sink, too
         self._over.set()
         with contextlib.suppress(queue.Full):
             self._items.put_nowait(None)  # wakes it
@@ -82,7 +90,12 @@ class Outlet:
             item = self._items.get(timeout=LOOK_SECONDS)
         except queue.Empty:
             return
-        if item is not None:
-            self._busy_since = time.monotonic()
-            self.sink.show(*item)
-            self._busy_since = None
+        if item is None:
+            return
+        shown, stats = item
+        self._busy_since = time.monotonic()
+        if shown is not None:
+            self.sink.show(shown, stats)
+        elif isinstance(self.sink, Told):
+            self.sink.update(stats)
+        self._busy_since = None

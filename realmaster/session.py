@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from bridge.conversation import Arrived, Event, Lost, Ready, Refused, Waiting
 from bridge.protocol import Chunk, ModelSpec, Refuse, RenderSettings, Window
 from capture.engine import EngineSource
-from capture.errors import CaptureError, SourceEnded
+from capture.errors import BadFrame, CaptureError, SourceEnded
 from capture.frame import Frame
 from capture.source import FrameSource, Pacing
 from realmaster.display import Display
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 OFF = "rendering is off"
 EVERYWHERE = Regions()
 LOOK_SECONDS = 0.25
-"""How often it looks whether threads have failed."""
+"""How often it looks whether threads have failed, and tells the sinks how things stand."""
 HUNG_SECONDS = 5.0
 """A window that takes longer than this is worth a word."""
 IDLE_SECONDS = 0.02
@@ -154,11 +154,12 @@ class Session:
         self._display.present(self._spec.length if self._spec else 0)
 
     def _look(self) -> None:
-        """Tells what is wrong with the threads of this process, a few times a second."""
+        """A few times a second: what is wrong with the threads of this process, and how things stand, to the sinks."""
         now = self.clock()
         if abs(now - self._looked) >= LOOK_SECONDS:
             self._looked = now
             self.stats.troubles = (*troubles(), *self._display.troubles())
+            self._display.update()
 
     def _talk(self, link: Link, timeout: float) -> None:
         self._send(link)
@@ -192,27 +193,37 @@ class Session:
             frame = self.source.read(timeout)
         except SourceEnded as end:
             log.info("%s", end)
-            self._drop("source", end.lost)
+            self.stats.drop("source", end.lost)
             self._source_ended = True
             if self._windower is not None:
                 self._queue(self._windower.flush())
             return
-        except CaptureError as error:  # one bad frame, one failed grab
+        except CaptureError as error:
             if not self.live:
                 raise
-            self._bad += 1
-            self.stats.read += 1
-            self.stats.leave_out(error)
-            time.sleep(IDLE_SECONDS)  # a source that fails at once each time must not keep the processor busy
+            self._fail(error)
             return
-        self.stats.source = self.source.trouble
-        if self.stats.source:
+        self._trouble(self.source.trouble, frame is None)
+        if frame is not None:
+            self._take(frame, engine)
+
+    def _trouble(self, trouble: str, alone: bool) -> None:
+        """Tells what is wrong with the source. If no frame comes with it, what came before is shown as it is."""
+        self.stats.source = trouble
+        if trouble:
             self._renew()
-        if frame is None:
-            if self.stats.source and self._windower is not None and self._windower.places:
-                self._queue(self._windower.flush())  # what came before is shown without what may never come
-            return
-        self._take(frame, engine)
+        if trouble and alone and self._windower is not None and self._windower.places:
+            self._queue(self._windower.flush())
+
+    def _fail(self, error: CaptureError) -> None:
+        """One bad frame is left out; any other failure, such as of a grab, is the source's trouble until it is over."""
+        self._bad += 1
+        self.stats.read += 1
+        self.stats.leave_out(error)
+        if not isinstance(error, BadFrame):
+            self._trouble(str(error), alone=True)
+        if self._bad > 1:
+            time.sleep(IDLE_SECONDS)  # a source that fails at once each time must not keep the processor busy
 
     def _take(self, frame: Frame, engine: EngineSource | None) -> None:
         self._newest = frame.t_capture_ns
@@ -220,7 +231,7 @@ class Session:
             self.stats.guides = self._watch.look(frame)
         if engine is not None:
             frame = engine.plain(frame)
-        lost, self._bad = self._bad, 0
+        lost, self._bad, self.stats.left_out = self._bad, 0, ""
         self.tap(replace(frame, dropped=frame.dropped + lost) if lost else frame)
         now = self.clock()
         self.stats.read += 1

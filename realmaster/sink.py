@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,4 +29,13 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """The stream is over; called also after `show` has raised."""
+        ...
+
+
+@runtime_checkable
+class Told(Protocol):
+    """A sink of a live session that also wants to know how things stand, a few times a second, frames or none."""
+
+    def update(self, stats: Stats) -> None:
+        """The counts up to now."""
         ...

@@ -50,6 +50,10 @@ class JsonLog:
 
     def show(self, shown: Shown, stats: Stats) -> None:
         """See `Sink.show`."""
+        self.update(stats)
+
+    def update(self, stats: Stats) -> None:
+        """See `Told.update`."""
         self._stats = stats
         if self.clock() >= self.due:
             self.due = self.clock() + 1.0
@@ -81,10 +85,10 @@ class StatusLine:
 
     def show(self, shown: Shown, stats: Stats) -> None:
         """See `Sink.show`."""
-        self.tell(stats)
+        self.update(stats)
 
-    def tell(self, stats: Stats) -> None:
-        """Prints the status if it is time to."""
+    def update(self, stats: Stats) -> None:
+        """See `Told.update`: prints the status if it is time to."""
         now = self.clock()
         if now >= self.due:
             tty = sys.stdout.isatty()

@@ -32,6 +32,8 @@ class Stats:
     """The same on the game."""
     child: str = ""
     """The same on a child of ours that gives nothing: it says more than the other side of a connection can know."""
+    left_out: str = ""
+    """Why the newest frame is not shown; empty if it is."""
     model: str = ""
     prompts: bool = False
     """Whether the model reads a prompt."""
@@ -69,7 +71,7 @@ class Stats:
     def leave_out(self, error: Exception) -> None:
         """Counts a frame that cannot be used, and says why."""
         self.drop("bad frame", 1)
-        self.source = f"a frame was left out: {error}"
+        self.left_out = f"a frame was left out: {error}"
 
     def remember(self, name: str, value: float) -> None:
         """Keeps a value for the percentiles."""
@@ -89,7 +91,8 @@ class Stats:
         """Plain data for the page and the log."""
         return {"fps_in": round(self.rate_in.value(now), 1), "fps_out": round(self.rate_out.value(now), 1),
                 "behind": round(self.behind, 2), "dropped": dict(self.dropped), "read": self.read,
-                "shown": self.shown, "server": self.server, "source": self.child or self.source, "model": self.model,
+                "shown": self.shown, "server": self.server, "source": self.child or self.source or self.left_out,
+                "model": self.model,
                 "prompts": self.prompts, "guides": self.guides, "troubles": list(self.troubles),
                 "seam": None if self.seam is None else round(self.seam, 2),
                 "stage_ms": {k: round(v, 1) for k, v in dict(self.stage_ms).items()},
@@ -98,7 +101,7 @@ class Stats:
     def line(self, now: float) -> str:
         """The status in one line."""
         wrong = "".join(f" | {trouble}" for trouble in self.troubles)
-        if trouble := self.child or self.source or self.server:
+        if trouble := self.child or self.source or self.left_out or self.server:
             return trouble + self._recorded() + wrong
         dropped = ", ".join(f"{n} {cause}" for cause, n in sorted(dict(self.dropped).items())) or "0"
         stages = "  ".join(f"{k} {v:.0f}" for k, v in dict(self.stage_ms).items())

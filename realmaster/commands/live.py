@@ -48,8 +48,7 @@ def run(settings: Watching | Play) -> int:
         link = _link(settings, folder, children)
         source = open_source(settings, children)
         preview.controls = Controls(recording, source if isinstance(source, RealTimeSource) else None)
-        terminal = StatusLine()
-        sinks: list[Sink] = [preview, terminal, *([recording] if recording else []),
+        sinks: list[Sink] = [preview, StatusLine(), *([recording] if recording else []),
                              *([JsonLog(settings.log_json)] if settings.log_json else [])]
         session = Session(source, link, sinks, lambda: preview.settings, max_fps=settings.max_fps,
                           pacing=settings.pacing if isinstance(settings, Watching) else Pacing.FREERUN,
@@ -59,8 +58,7 @@ def run(settings: Watching | Play) -> int:
         if recording is not None and isinstance(settings, Record):
             recording.start(settings.output)
         print(f"RealMaster is at {preview.address} (Ctrl-C stops it)", flush=True)
-        stats = session.run(_stopper(settings, stop, children, session, preview=preview, terminal=terminal,
-                                     recording=recording))
+        stats = session.run(_stopper(settings, stop, children, session, recording))
     return _finish(settings, stats, recording)
 
 
@@ -77,9 +75,9 @@ def _finish(settings: Watching | Play, stats: Stats, recording: Recording | None
     return int(isinstance(settings, Record) and recording is not None and bool(recording.status.error))
 
 
-def _stopper(settings: Watching | Play, stop: threading.Event, children: Children, session: Session, *,
-             preview: Preview, terminal: StatusLine, recording: Recording | None) -> Callable[[], bool]:
-    """A check for `Session.run`, which also looks after the children and keeps page and terminal informed."""
+def _stopper(settings: Watching | Play, stop: threading.Event, children: Children, session: Session,
+             recording: Recording | None) -> Callable[[], bool]:
+    """A check for `Session.run`, which also looks after the children and the recording."""
     started = time.monotonic()
     checked = started
 
@@ -91,8 +89,6 @@ def _stopper(settings: Watching | Play, stop: threading.Event, children: Childre
             children.check()
             session.stats.recording = recording.status if recording else None
             session.stats.child = children.explain(session.stats)
-            preview.update(session.stats)
-            terminal.tell(session.stats)
         failed = isinstance(settings, Record) and recording is not None and bool(recording.status.error)
         return failed or children.over or stop.is_set() or (settings.seconds > 0 and now - started > settings.seconds)
 

@@ -128,7 +128,7 @@ class Preview:
         self.update(stats)
 
     def update(self, stats: Stats) -> None:
-        """Tells the viewers how things stand, also when there is no frame."""
+        """See `Told.update`: tells the viewers."""
         self._stats, self._status = stats, stats.snapshot(time.monotonic())
         if self._worker.alive:
             self._loop.call_soon_threadsafe(self._fresh.set)
