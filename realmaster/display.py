@@ -19,7 +19,6 @@ from realmaster.interface import scene_of, with_interface
 from realmaster.outlet import Outlet
 from realmaster.pacing import Presentation, present_at
 from realmaster.pictures import unboxed
-from realmaster.pictures import unboxed
 from realmaster.regions import Regions
 from realmaster.sink import Shown, Sink
 from realmaster.stats import Stats
