@@ -60,6 +60,17 @@ def test_what_a_launcher_leaves_behind_is_given_a_while(here, ring_name, monkeyp
         follow(program, lambda p: p.over)
 
 
+@pytest.mark.parametrize("wrapper", ["mangohud", "gamemoderun", "env A=1", "nice -n 1", "stdbuf -oL", "timeout 60"])
+def test_wrappers_are_no_hindrance(wrapper, here, ring_name):
+    """Some load a library of their own, which stays."""
+    if shutil.which(wrapper.split()[0]) is None:
+        pytest.skip(f"needs {wrapper}")
+    game = gl_game(here / "spiel für alle")
+    with started([*wrapper.split(), game, "frames", "30"], here, ring_name) as program:
+        follow(program, lambda p: p.over)
+        assert shown(program)
+
+
 @pytest.mark.parametrize("way", ["deaf", "stopped", "in the background", "in a session of its own"])
 def test_nothing_is_left_running_at_the_end(way, here, ring_name):
     command = {"deaf": "exec ./game deaf", "stopped": "exec ./game", "in the background": "./game & ./game",
@@ -103,6 +114,7 @@ def test_a_kill_leaves_neither_game_nor_ring_nor_folder(way, here, ring_name, mo
 
 
 STATIC = "#include <unistd.h>\nint main(void) { sleep(60); return 0; }"
+PAUSES = '__attribute__((force_align_arg_pointer)) void _start(void) { __asm__ volatile("int $0x80" : : "a"(29)); }'
 OPENS = '#include <dlfcn.h>\n#include <unistd.h>\nint main(void) { dlopen("%s", 2); sleep(60); return 0; }'
 
 
@@ -110,7 +122,7 @@ def silences(folder: Path, why: str) -> tuple[list[str], str]:
     """A command that gives no picture, and what is said of it."""
     match why:
         case "32 bit":
-            return [str(c_program(folder, "old", STATIC, "-m32"))], "old is a 32-bit program"
+            return [str(c_program(folder, "old", PAUSES, "-m32", "-nostdlib", "-static"))], "old is a 32-bit program"
         case "static":
             return ["sh", "-c", f"{c_program(folder, 'one', STATIC, '-static')}; true"], "one is linked statically"
         case "env -i":
