@@ -47,7 +47,7 @@ class Jobs:
         with self._changed:
             return sum(len(jobs) for jobs in self._waiting.values())
 
-    def put(self, job: Job) -> None:
+    def add(self, job: Job) -> None:
         """Adds a window behind the others of its client."""
         with self._changed:
             if job.guest not in self._waiting:

@@ -201,7 +201,7 @@ class BridgeServer:
             return "shape", f"{spec.model} takes windows with{'' if spec.guides else 'out'} guides"
         if guest.in_flight >= CREDITS:
             return "busy", f"{CREDITS} windows are in flight already: wait for a chunk"
-        self._jobs.put(Job(guest, window, frames))
+        self._jobs.add(Job(guest, window, frames))
         guest.in_flight += 1
         self.counters.windows += 1
         return None

@@ -135,7 +135,7 @@ class LocalLink:
         if future is not None:
             if len(self._decoding) == 1 and not wait([future], timeout).done:
                 return None
-            future.result()
+            future.result()  # bound: the window being decoded ends, or raises
         self._decoding.popleft()
         return Arrived(chunk_of(window, done.stage_ms), list(done.frames[:window.valid]))
 

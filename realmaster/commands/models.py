@@ -16,6 +16,9 @@ fps: new frames a second of the denoiser alone, an estimate at {EFFICIENCY:.0%} 
 needs: bf16, without the text encoder, which has gone by then.
 Render: `realmaster render VIDEO -o OUT.mp4 --model HUB_ID_OR_FOLDER --lora FILE`; see docs/MODELS.md."""
 
+DRIVER_SECONDS = 10.0
+"""How long the driver may take to name its GPU."""
+
 
 def run(settings: Models) -> int:
     """Prints the table."""
@@ -51,8 +54,11 @@ def _local_gpu() -> str:
     """What the driver calls this machine's first GPU; empty without one."""
     if shutil.which("nvidia-smi") is None:
         return ""
-    done = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True,
-                          check=False)
+    try:
+        done = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True,
+                              text=True, check=False, timeout=DRIVER_SECONDS)
+    except subprocess.TimeoutExpired:
+        return ""  # a driver that hangs
     return done.stdout.splitlines()[0] if done.returncode == 0 and done.stdout else ""
 
 

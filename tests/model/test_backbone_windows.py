@@ -223,9 +223,11 @@ def test_guides_come_below_the_frames_and_are_read(folder, tmp_path):
     windower = Windower(reader.spec)
     images = windower.push(flat) or windower.flush()[0].images
     assert images[0].shape == (2 * HEIGHT, WIDTH, 3) and np.array_equal(images[0][HEIGHT:], guides_of(flat))
-    a, b = (reader.render(replace(window(), guides=True), [np.concatenate([f, guides_of(g)]) for f in FRAMES], None)
-            for g in (flat, steep))
-    assert not np.array_equal(a.frames[3], b.frames[3]) and a.frames[3].shape == (HEIGHT, WIDTH, 3)
+    a, b, c, d = (reader.render(replace(window(), guides=True, trusted=trusted),
+                                [np.concatenate([f, guides_of(g)]) for f in FRAMES], None).frames[3]
+                  for trusted in (True, False) for g in (flat, steep))
+    assert not np.array_equal(a, b) and a.shape == (HEIGHT, WIDTH, 3)
+    assert np.array_equal(c, d) and not np.array_equal(a, c), "guides that were found wrong are not read"
     with pytest.raises(UserError, match="also reads normals and depth"):
         windower.push(color_frame(1, 1, FRAMES[0]))
 
