@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection
 from pathlib import Path
@@ -19,6 +20,7 @@ from realmaster.config import CaptureGame, Live, Look, Play, Watching
 from realmaster.errors import UserError
 from realmaster.launch import Children
 
+log = logging.getLogger(__name__)
 GAMES = {"demo": "engine_plugins.demo_game", "vizdoom": "engine_plugins.vizdoom_game"}
 
 
@@ -50,7 +52,10 @@ def open_source(settings: Watching | Play, children: Children) -> FrameSource:
         case "video":
             if settings.video is None:
                 raise UserError("--source video needs --video FILE")
-            return RealTimeSource(VideoSource(settings.video))
+            source = VideoSource(settings.video)
+            for note in source.notes:
+                log.info("%s", note)
+            return RealTimeSource(source)
 
 
 def _engine(settings: Live, kinds: Collection[Kind], children: Children) -> FrameSource:

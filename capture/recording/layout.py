@@ -10,7 +10,8 @@ A session is a folder (`NAME.part` until it is whole):
 
 Frames are matched by timestamp: a picture of any track belongs to the entry with the same `pts`, in
 milliseconds. Every picture is a key frame, so the loss of one costs no other. Colours are H.264 RGB,
-lossless (alpha is not kept: it reads as 255); photo is H.264 4:2:0, nearly lossless; all else is
+lossless (alpha is not kept: it reads as 255); photo is H.264 4:2:0 in BT.709,
+nearly lossless, of even sides (an odd one has its last line twice; only pairs hold it as lossless RGB); all else is
 FFV1 `gray16le`, bit-exact, holding the buffer's bytes as 16-bit planes side by side (`planes`).
 
 The numbers of sections rise, though one may be missing; times rise from frame to frame. The structures below refuse

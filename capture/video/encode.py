@@ -17,7 +17,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
-from capture.video.files import open_to_write, told
+from capture.video.files import VideoError, open_to_write, told
 
 TICK = Fraction(1, 90_000)
 LEAST = 16
@@ -102,14 +102,18 @@ class Encoder:
             self._file.av.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        """Makes the file whole."""
-        with told():
-            self._file.av.mux(self._stream.encode(None))
-        self._file.close()
+        """Makes the file whole, or lets go of it."""
+        try:
+            with told():
+                self._file.av.mux(self._stream.encode(None))
+            self._file.close()
+        except VideoError:
+            self._file.abandon()
+            raise
 
     def close(self) -> None:
         """Lets go of a file that will not be finished."""
-        self._file.close()
+        self._file.abandon()
 
 
 def write_clip(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: float, options: dict[str, str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import io
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +69,28 @@ class Container:
 
     def close(self) -> None:
         """Writes what is left to write, and closes both; may be called twice. Raises `VideoError`."""
-        with told():
-            try:
+        try:
+            with told():
                 self.av.close()
-            finally:
                 self._file.close()
+        except VideoError:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Lets go of a file that failed, as it is: PyAV writes no more into one that is closed."""
+        with suppress(OSError):
+            self._file.close()
+        self.av.close()
 
     def __enter__(self) -> Container:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
 
 
 def open_to_read(path: Path) -> Container:

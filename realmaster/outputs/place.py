@@ -26,7 +26,7 @@ class Place:
         if _is_part(path, source) or _is_part(self.part, source):
             raise UserError(f"-o {output} would replace the input, or a part of it: choose another name")
         self._check_free()
-        self._lock = self._take()
+        self._lock, self._keep = self._take(), False
         if strangers := self._strangers(self.part):
             self.release()
             raise UserError(f"{self.part} holds what no render put there ({strangers[0]}): move it away, or choose "
@@ -66,8 +66,15 @@ class Place:
         return handle
 
     def commit(self, made: Path) -> None:
-        """Gives `made`, which is `part` or lies in it, the result's name. Raises `UserError` if it is taken by now."""
-        self._check_free()
+        """Gives `made`, which is `part` or lies in it, the result's name; stays where it is if that cannot be.
+
+        Raises `UserError` that says so.
+        """
+        self._keep = True
+        try:
+            self._check_free()
+        except UserError as error:
+            raise UserError(f"{error}. What was rendered is whole, in {made}") from error
         try:
             if self._folder and self.path.exists():
                 old = self.path.with_name(self.path.name + ".replaced")
@@ -78,10 +85,12 @@ class Place:
                 made.replace(self.path)
         except OSError as error:
             raise UserError(f"cannot name the result {self.path}: {error.strerror}; it is whole, in {made}") from error
+        self._keep = False
 
     def clear(self) -> None:
-        """Removes `part`."""
-        shutil.rmtree(self.part, ignore_errors=True)
+        """Removes `part`, unless a result is left in it for want of a name."""
+        if not self._keep:
+            shutil.rmtree(self.part, ignore_errors=True)
 
     def release(self) -> None:
         """Lets others write there."""

@@ -15,6 +15,7 @@ import av
 import numpy as np
 import pytest
 
+from capture.constant import ConstantRateSource
 from capture.engine import EngineSource
 from capture.errors import CaptureError, SourceEnded
 from capture.frame import Flags, Frame, Kind, packed_size
@@ -142,8 +143,15 @@ def played_session(tmp_path: Path, ring: str) -> Iterator[FrameSource]:
         yield RealTimeSource(source)
 
 
-SOURCES = {"engine": engine, "video": video, "played video": played_video, "screen": screen, "session": session,
-           "played session": played_session}
+@contextmanager
+def constant(tmp_path: Path, ring: str) -> Iterator[FrameSource]:
+    with video(tmp_path, ring) as source:
+        assert isinstance(source, VideoSource)
+        yield ConstantRateSource(source, Fraction(25))
+
+
+SOURCES = {"engine": engine, "video": video, "constant rate": constant, "played video": played_video,
+           "screen": screen, "session": session, "played session": played_session}
 
 
 @pytest.fixture(params=SOURCES)

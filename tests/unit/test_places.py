@@ -56,9 +56,12 @@ def test_what_appears_meanwhile_is_not_replaced_either(tmp_path):
     picture = np.zeros((32, 32, 3), np.uint8)
     output.show(Shown(color_frame(0, 0, picture), picture), Stats())
     (tmp_path / "a.mkv").write_bytes(b"dear to somebody")
-    with pytest.raises(UserError, match="exists already"):
+    with pytest.raises(UserError, match="What was rendered is whole, in"):
         output.finish()
+    output.place.clear()
+    output.place.release()
     assert (tmp_path / "a.mkv").read_bytes() == b"dear to somebody"
+    assert pictures_in(tmp_path / "a.mkv.part" / "whole.mkv") == 1
 
 
 @pytest.mark.parametrize("disguise", ["itself", "symbolic link", "hard link", "other spelling", "link to its folder"])

@@ -199,6 +199,20 @@ def test_a_full_disk_is_told_from_a_limit_and_from_a_codec(tmp_path):
         write_clip(tmp_path / "none" / "a.mp4", flat(32, 32), 24, {})
 
 
+def test_a_full_disk_says_so(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)], capture_output=True,
+                      check=False).returncode:
+        pytest.skip("needs to mount a small disk, which only root may")
+    try:
+        noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+        with pytest.raises(UserError, match=r"the disk is full; free some space, then the same command goes on"):
+            write(disk / "a.mkv", [noise] * 9)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
 def test_packets_are_as_long_as_their_pictures_last(tmp_path):
     write(tmp_path / "a.mp4", flat(64, 48, count=9))
     assert packet_times(tmp_path / "a.mp4") == pytest.approx([n / 25 for n in range(9)])
