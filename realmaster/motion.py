@@ -14,6 +14,7 @@ from realmaster.warp import geometric_motion, warp
 
 AGREE_PX = 2.0
 """Two estimates that differ by less agree: what moves by itself, or is hidden, differs by more."""
+LEAST_SIDE = 32
 NEAR = 7
 """Side in pixels of the squares over which colours are compared."""
 
@@ -49,10 +50,14 @@ def estimate_motion(before: Frame, now: Frame) -> Estimate:
 
 
 def optical_flow(here: NDArray[np.uint8], there: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Optical flow (H, W, 2) from one picture to another."""
-    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (here, there)]
+    """Optical flow (H, W, 2) from one picture to another, both of any size."""
+    height, width = here.shape[:2]
+    below, right = max(0, LEAST_SIDE - height), max(0, LEAST_SIDE - width)  # DIS fails on smaller ones
+    grey = [cv2.copyMakeBorder(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), 0, below, 0, right, cv2.BORDER_REPLICATE)
+            for picture in (here, there)]
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return np.asarray(dis.calc(grey[0], grey[1], np.zeros((*grey[0].shape, 2), np.float32)), np.float32)
+    flow = dis.calc(grey[0], grey[1], np.zeros((*grey[0].shape, 2), np.float32))
+    return np.asarray(flow[:height, :width], np.float32)
 
 
 def moved(field: NDArray[np.float32], motion: NDArray[np.float32]) -> NDArray[np.float32]:

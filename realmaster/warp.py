@@ -36,13 +36,25 @@ def geometric_motion(inverse_depth: NDArray[Any], camera: Camera, metres_per_uni
     """
     height, width = inverse_depth.shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    right, up = (x + 0.5) / width * 2 - 1, 1 - (y + 0.5) / height * 2
-    p = camera.projection
-    # Homogeneous points of view space at depth 1, so that infinity needs no case of its own.
-    points = np.stack([(right + p[0, 2]) / p[0, 0], (up + p[1, 2]) / p[1, 1], -np.ones_like(x),
-                       inverse_depth.astype(np.float32) * metres_per_unit], -1)
     back = camera.previous_projection @ camera.previous_view @ np.linalg.inv(camera.view.astype(np.float64))
-    before = points @ back.T.astype(np.float32)
+    before = _points(inverse_depth, camera, metres_per_unit) @ back.T.astype(np.float32)
     w = np.where(np.abs(before[..., 3]) < 1e-9, 1e-9, before[..., 3])
     past_x, past_y = (before[..., 0] / w + 1) / 2 * width - 0.5, (1 - before[..., 1] / w) / 2 * height - 0.5
     return np.stack([past_x - x, past_y - y], -1).astype(np.float32)
+
+
+def inverse_depth_before(inverse_depth: NDArray[Any], camera: Camera, metres_per_unit: float) -> NDArray[np.float32]:
+    """1 / view depth in 1/m (H, W) that what is seen here had in the frame before, of a world that stands still."""
+    back = camera.previous_view @ np.linalg.inv(camera.view.astype(np.float64))
+    points = _points(inverse_depth, camera, metres_per_unit) @ back.T.astype(np.float32)
+    return (points[..., 3] / np.maximum(-points[..., 2], 1e-6) / metres_per_unit).astype(np.float32)
+
+
+def _points(inverse_depth: NDArray[Any], camera: Camera, metres_per_unit: float) -> NDArray[np.float32]:
+    """What is seen, as homogeneous points (H, W, 4) of view space at depth 1: infinity needs no case of its own."""
+    height, width = inverse_depth.shape
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    right, up = (x + 0.5) / width * 2 - 1, 1 - (y + 0.5) / height * 2
+    p = camera.projection
+    return np.stack([(right + p[0, 2]) / p[0, 0], (up + p[1, 2]) / p[1, 1], -np.ones_like(x),
+                     inverse_depth.astype(np.float32) * metres_per_unit], -1)

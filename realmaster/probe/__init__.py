@@ -14,7 +14,14 @@ import numpy as np
 from capture.frame import Frame
 from realmaster.probe.pairs import Examination, moving_pairs
 from realmaster.probe.spread import LEAST_PX, mean_flow, spread
-from realmaster.probe.static import check_clock, check_depth_values, check_interface, check_jitter, check_stale
+from realmaster.probe.static import (
+    check_cameras,
+    check_clock,
+    check_depth_values,
+    check_interface,
+    check_jitter,
+    check_stale,
+)
 from realmaster.probe.warping import check_geometry, check_motion
 
 
@@ -22,6 +29,7 @@ def examine(frames: Sequence[Frame]) -> Examination:
     """Looks at consecutive frames of a running game, some seconds of them, with the camera moving."""
     seen = Examination()
     check_clock(frames, seen)
+    frames = check_cameras(frames, seen)
     pairs = moving_pairs(spread(frames))
     if not pairs:
         seen.note("picture", "nothing moves: move the camera while this runs, or motion and depth cannot be checked")

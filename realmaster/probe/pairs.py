@@ -79,3 +79,10 @@ def mean_gain(pairs: Sequence[Pair], motion_of: Callable[[Pair], NDArray[Any]]) 
 def edges(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where a picture (H, W, 3) has edges."""
     return cv2.Canny(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), 60, 160) > 0
+
+
+def edge_match(colour: Frame, inverse: NDArray[np.float32]) -> float:
+    """Share of the edges of an inverse depth (H, W) that the colour has too."""
+    scaled = np.clip(inverse / max(float(np.percentile(inverse, 99)), 1e-6), 0, 1) ** 0.5
+    steps = cv2.Canny((scaled * 255).astype(np.uint8), 40, 120) > 0
+    return float(edges(picture(colour))[steps].mean()) if steps.any() else 0.0

@@ -24,8 +24,9 @@ SMALL = 320
 
 def mean_flow(before: Frame, now: Frame) -> float:
     """How far the picture moves, in its pixels; looked at small, which takes a few milliseconds."""
-    scale = min(1.0, SMALL / now.size[0])
-    old, new = (np.asarray(cv2.resize(picture(frame), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    scale = min(1.0, SMALL / max(now.size))
+    size = tuple(max(1, round(side * scale)) for side in now.size)
+    old, new = (np.asarray(cv2.resize(picture(frame), size, interpolation=cv2.INTER_AREA), np.uint8)
                 for frame in (before, now))
     return float(np.linalg.norm(optical_flow(new, old), axis=-1).mean()) / scale
 

@@ -10,9 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.checks import check_camera
+from capture.errors import BadFrame
 from capture.frame import Flags, Frame, Kind
-from realmaster.buffers import inverse_depth, motion, picture
-from realmaster.probe.pairs import Examination, Pair, edges
+from realmaster.buffers import inverse_depth, motion
+from realmaster.probe.pairs import Examination, Pair, edge_match, edges
+from realmaster.probe.steady import can_tell, may_stay
 from realmaster.warp import geometric_motion
 
 JITTER_PX = (0.02, 2.0)
@@ -27,20 +30,37 @@ def check_clock(frames: Sequence[Frame], seen: Examination) -> None:
     lost = sum(frame.dropped for frame in frames)
     if lost:
         seen.note("frames", f"{lost} frames were lost beside the {len(frames)} read: reader or game was too slow")
-    steps = np.diff([frame.t_capture_ns for frame in frames]) / 1e9
-    if (steps < 0).any():
+    pairs = list(itertools.pairwise(frames))  # and Python's numbers, which have no end
+    steps = [b.t_capture_ns - a.t_capture_ns for a, b in pairs]
+    if any(step < 0 for step in steps):
         seen.wrong("clock", "capture times run backwards: use the monotonic clock, in nanoseconds")
-    elif len(steps) and steps.max() > 3600:
+    elif any(step > 3600e9 for step in steps):
         seen.wrong("clock", "capture times jump by hours: use the monotonic clock, in nanoseconds")
-    numbers = np.diff([frame.frame_id for frame in frames])
-    if (numbers <= 0).any():
+    if any(b.frame_id <= a.frame_id for a, b in pairs):
         seen.wrong("frames", "frame numbers do not rise: count every frame that is published")
-    game = [(b.t_game - a.t_game, b.dt) for a, b in itertools.pairwise(frames)
+    game = [(b.t_game - a.t_game, b.dt) for a, b in pairs
             if b.frame_id == a.frame_id + 1 and not b.flags & (Flags.RESET | Flags.PAUSED)]
     if game and any(dt for _, dt in game):
         off = [abs(step - dt) > 0.2 * max(dt, 1e-3) for step, dt in game]
         if np.mean(off) > 0.5:
             seen.wrong("clock", "dt is not the step of t_game: both are the game's own seconds")
+
+
+def check_cameras(frames: Sequence[Frame], seen: Examination) -> list[Frame]:
+    """Matrices that cannot be. Returns the frames without those."""
+    good: list[Frame] = []
+    told: list[str] = []
+    for frame in frames:
+        try:
+            if frame.camera is not None:
+                check_camera(frame.camera)
+        except BadFrame as error:
+            told.append(str(error))
+            frame = replace(frame, camera=None)  # noqa: PLW2901  the same frame, without what is wrong
+        good.append(frame)
+    if told:
+        seen.wrong("camera", f"{told[0]}, in {len(told)} of {len(frames)} frames")
+    return good
 
 
 def check_depth_values(frames: Sequence[Frame], seen: Examination) -> bool:
@@ -49,6 +69,9 @@ def check_depth_values(frames: Sequence[Frame], seen: Examination) -> bool:
     if not with_depth:
         seen.note("depth", "no depth: nothing can be checked or followed in space")
         return False
+    if len(with_depth) < len(frames):
+        seen.note("depth", f"{len(frames) - len(with_depth)} of {len(frames)} frames have no depth: they are followed "
+                           "by optical flow alone")
     values = [frame.buffers[Kind.DEPTH].data[..., 0].astype(np.float32) for frame in with_depth[::5]]
     if any(not np.isfinite(v).all() for v in values):
         seen.wrong("depth", "depth holds NaN or infinity: the sky is 0 as inverse depth, far away as linear depth")
@@ -89,20 +112,27 @@ def check_jitter(frames: Sequence[Frame], seen: Examination) -> None:
 
 
 def check_stale(pairs: Sequence[Pair], seen: Examination, with_depth: bool) -> None:
-    """Buffers that stay while the picture moves."""
+    """Buffers that stay while the picture moves, though what they show does not."""
     for kind in (Kind.MOTION, Kind.NORMAL, *([Kind.DEPTH] if with_depth else [])):
-        both = [(p.before.buffers[kind].data, p.now.buffers[kind].data) for p in pairs
-                if kind in p.before.buffers and kind in p.now.buffers]
-        same = [np.array_equal(a, b) and float(np.abs(b).max()) > 0 for a, b in both]
+        both = [p for p in pairs if kind in p.before.buffers and kind in p.now.buffers]
+        both = [p for p in both if can_tell(p, kind)] or both
+        same = [_same(p, kind) and not (can_tell(p, kind) and may_stay(p, kind)) for p in both]
         if both and np.mean(same) > STALE_SHARE:
             seen.wrong(kind.name.lower(), f"{kind.name.lower()} stays the same while the picture moves, in "
                                           f"{sum(same)} of {len(same)} frames: it is read back from an old frame")
             return
-    if with_depth and all(Kind.DEPTH in p.before.buffers for p in pairs):
-        late = np.array([_edge_match(p.before, p.now) - _edge_match(p.before, p.before) for p in pairs])
-        warped = [_fits_before(pair) for pair in pairs]
+    both = [p for p in pairs if Kind.DEPTH in p.before.buffers and Kind.DEPTH in p.now.buffers]
+    if with_depth and both:
+        late = np.array([edge_match(p.before, inverse_depth(p.now)) - edge_match(p.before, inverse_depth(p.before))
+                         for p in both])
+        warped = [_fits_before(pair) for pair in both]
         if late.mean() > 0.03 and np.mean(late > 0) > 0.8 and np.mean(warped) >= 0:
             seen.wrong("depth", "depth fits the frame before better than its own: it is read back late")
+
+
+def _same(pair: Pair, kind: Kind) -> bool:
+    before, now = pair.before.buffers[kind].data, pair.now.buffers[kind].data
+    return np.array_equal(before, now) and float(np.abs(now).max()) > 0
 
 
 def _fits_before(pair: Pair) -> float:
@@ -118,14 +148,6 @@ def _fits_before(pair: Pair) -> float:
     own, this = (Pair(pair.now, pair.before, pair.still_db).gain(
         geometric_motion(inverse_depth(frame), back, frame.metres_per_unit)) for frame in (pair.before, pair.now))
     return this - own
-
-
-def _edge_match(colour: Frame, depth: Frame) -> float:
-    """Share of depth's edges that the colour has too."""
-    inverse = inverse_depth(depth)
-    scaled = np.clip(inverse / max(float(np.percentile(inverse, 99)), 1e-6), 0, 1) ** 0.5
-    steps = cv2.Canny((scaled * 255).astype(np.uint8), 40, 120) > 0
-    return float(edges(picture(colour))[steps].mean()) if steps.any() else 0.0
 
 
 def _speed(frame: Frame) -> NDArray[np.float32] | None:

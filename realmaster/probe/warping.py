@@ -9,21 +9,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.checks import MATRICES
 from capture.frame import Camera, Kind
 from realmaster.buffers import F32, at_size, inverse_depth, motion, picture, reciprocal
 from realmaster.motion import estimate_motion
-from realmaster.probe.pairs import Examination, Pair, mean_gain
+from realmaster.probe.pairs import Examination, Pair, edge_match, mean_gain
+from realmaster.probe.spread import LEAST_PX
 from realmaster.warp import geometric_motion, psnr, warp
 
+SCALES = {"in centimetres, not metres, or metres_per_unit is 100 times too small": 100,
+          "in millimetres, not metres, or metres_per_unit is 1000 times too small": 1000,
+          "in feet, not metres": 3.28,
+          "100 times too near, or metres_per_unit 100 times too large (the matrices are in centimetres)": 0.01,
+          "1000 times too near, or metres_per_unit 1000 times too large (the matrices are in millimetres)": 0.001}
+"""By how much 1/depth is to be multiplied if it is so."""
+UPSIDE_DOWN = 1.5
+"""How much better depth's edges must fit the picture's when it is flipped."""
 MARGIN_DB = 1.0
 """A different reading must beat the given one by this much to be believed."""
 
 
 def check_motion(pairs: Sequence[Pair], seen: Examination) -> None:
     """The game's motion vectors: there, in pixels, with the right signs?"""
-    if any(Kind.MOTION not in pair.now.buffers for pair in pairs):
+    given_in = [pair for pair in pairs if Kind.MOTION in pair.now.buffers]
+    if not given_in:
         seen.note("motion", "no motion vectors: what stands still can be followed by depth and camera, the rest cannot")
         return
+    if len(given_in) < len(pairs):
+        seen.note("motion", f"{len(pairs) - len(given_in)} of {len(pairs)} frames looked at have no motion vectors")
+    pairs = given_in
     vectors = {id(pair): motion(pair.now) for pair in pairs}
     if any(not np.isfinite(v).all() for v in vectors.values()):
         seen.wrong("motion", "motion vectors hold NaN or infinity: write 0 where there is nothing")
@@ -54,8 +68,9 @@ def check_motion(pairs: Sequence[Pair], seen: Examination) -> None:
 
 def check_geometry(pairs: Sequence[Pair], seen: Examination) -> None:
     """Depth and matrices together: does the world stand still under them?"""
-    if any(pair.now.camera is None for pair in pairs):
-        seen.note("camera", "no camera matrices: motion cannot be derived from depth")
+    pairs = [pair for pair in pairs if pair.now.camera is not None and Kind.DEPTH in pair.now.buffers]
+    if not pairs:
+        seen.note("camera", "no camera matrices beside the depth: motion cannot be derived from it")
         return
     depths = {id(pair): inverse_depth(pair.now) for pair in pairs}
     raw = {id(pair): at_size(pair.now.buffers[Kind.DEPTH].data, pair.now) for pair in pairs}
@@ -74,7 +89,8 @@ def check_geometry(pairs: Sequence[Pair], seen: Examination) -> None:
         "matrices are transposed: they are column-major, for column vectors":
             lambda pair: _still(pair, depths[id(pair)], _transposed(_camera(pair))),
         "the previous matrices are the next ones: previous_view belongs to the frame before":
-            lambda pair: _still(pair, depths[id(pair)], _swapped(_camera(pair)))}
+            lambda pair: _still(pair, depths[id(pair)], _swapped(_camera(pair))),
+        **{f"depth is {text}": lambda pair, by=by: _still(pair, depths[id(pair)] * by) for text, by in SCALES.items()}}
     gains = {text: mean_gain(pairs, reading) for text, reading in readings.items()}
     best = max(gains, key=lambda text: gains[text])
     if gains[best] > max(given + MARGIN_DB, flat, 0):
@@ -82,6 +98,23 @@ def check_geometry(pairs: Sequence[Pair], seen: Examination) -> None:
     elif given <= 0:
         seen.wrong("depth and camera", f"depth and matrices do not explain the picture: warping by them gains "
                                        f"{given:+.1f} dB")
+    else:
+        _check_enough(pairs, depths, given, seen)
+
+
+def _check_enough(pairs: Sequence[Pair], depths: dict[int, F32], given: float, seen: Examination) -> None:
+    """Does depth matter for how the picture moves? Where a camera turns on its place, it does not."""
+    parallax = float(np.mean([np.linalg.norm(_still(pair, depths[id(pair)]) - _still(pair, depths[id(pair)] * 0),
+                                             axis=-1).mean() for pair in pairs]))
+    seen.figures["motion that depth makes, px"] = parallax
+    if parallax >= LEAST_PX / 2 and given >= MARGIN_DB:
+        return
+    seen.note("depth", f"too little tells of depth: it moves the picture by {parallax:.2g} px, and warping gains "
+                       f"{given:+.2g} dB; walk sideways while this runs (if you did so, depth is far too large)")
+    own, flipped = (float(np.median([edge_match(pair.now, at) for pair, at in zip(pairs, way, strict=True)]))
+                    for way in ([depths[id(pair)] for pair in pairs], [depths[id(pair)][::-1] for pair in pairs]))
+    if flipped > max(UPSIDE_DOWN * own, own + 0.1):
+        seen.wrong("depth", "depth has its rows bottom-up: flip it (its edges are the picture's upside down)")
 
 
 def _where_it_stands(pairs: Sequence[Pair]) -> dict[str, float]:
@@ -120,8 +153,7 @@ def _from_z_buffer(d: F32, camera: Camera, reverse: bool) -> F32:
 
 
 def _transposed(camera: Camera) -> Camera:
-    turned = {name: getattr(camera, name).T for name in ("view", "projection", "previous_view", "previous_projection")}
-    return replace(camera, **turned)
+    return replace(camera, **{name: getattr(camera, name).T for name in MATRICES})
 
 
 def _swapped(camera: Camera) -> Camera:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from capture.checks import check_camera
+from capture.errors import BadFrame
 from capture.frame import Flags, Frame, Kind
 from realmaster.buffers import inverse_depth, motion, picture
 from realmaster.probe.pairs import STILL_DB, Pair
@@ -64,4 +66,8 @@ def _gain(before: Frame, now: Frame) -> float | None:
     camera = now.camera
     if Kind.MOTION in now.buffers or camera is None:
         return Pair(before, now, still).gain(motion(now))
+    try:
+        check_camera(camera)
+    except BadFrame:
+        return -still
     return Pair(before, now, still).gain(geometric_motion(inverse_depth(now), camera, now.metres_per_unit))

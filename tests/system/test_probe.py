@@ -78,6 +78,14 @@ def transposed(camera, _i):
     return dataclasses.replace(camera, **{n: getattr(camera, n).T.copy() for n in names})
 
 
+def in_units(camera, by):
+    """The same camera in a world that is measured in smaller units."""
+    views = {name: getattr(camera, name).copy() for name in ("view", "previous_view")}
+    for view in views.values():
+        view[:3, 3] *= by
+    return dataclasses.replace(camera, **views)
+
+
 def jittered(camera, i):
     projection = camera.projection.copy()
     projection[0, 2] += (0.5 if i % 2 else -0.5) * 2 / WIDTH
@@ -118,6 +126,9 @@ BROKEN: dict[str, tuple[Callable[[list[Frame]], list[Frame]], str]] = {
     "constant depth": (depth_as(lambda d, _f: np.full_like(d, 0.25)), "the same everywhere"),
     "depth with NaN": (depth_as(lambda d, _f: np.where(d > 0, d, np.nan)), "NaN"),
     "depth in metres": (depth_as(lambda d, _f: np.where(d > 1e-4, 1 / np.maximum(d, 1e-4), 0)), "name its encoding"),
+    "depth in centimetres": (depth_as(lambda d, _f: d / 100), "in centimetres, not metres"),
+    "matrices in millimetres": (cameras(lambda c, _i: in_units(c, 1000)), "in millimetres"),
+    "no view at all": (cameras(lambda c, _i: dataclasses.replace(c, view=c.view * 0)), "cannot be inverted"),
     "depth from the z-buffer": (depth_as(z_buffer), "raw z-buffer"),
     "depth from a reversed z-buffer": (depth_as(lambda d, f: 1 - z_buffer(d, f)), "raw, reversed z-buffer"),
     "depth upside down": (depth_as(lambda d, _f: d[::-1]), "depth has its rows bottom-up"),
