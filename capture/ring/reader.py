@@ -129,7 +129,8 @@ class RingReader:
 
     def acknowledge(self) -> None:
         """Tells a frame-locked game that everything read so far is done with, if that is for this reader to say."""
-        if self.lease.held:
+        self.file.look()
+        if self.file["reader_lease"] == self.lease.number:  # another reader may have taken it since the last `beat`
             self.file.put("reader_done", self.next)
 
     def replaced(self) -> bool:
