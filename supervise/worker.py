@@ -19,6 +19,7 @@ from typing import TypeVar
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+OURS = {"bridge", "capture", "engine_plugins", "realmaster", "trt_engines"}
 LOOK_SECONDS = 0.1
 """Whoever waits for a worker looks so often whether it is still alive."""
 
@@ -43,7 +44,7 @@ class Worker:
             work()
         except BaseException as error:  # thread boundary: nobody above could handle it
             self.failure = error
-            log.error("%s", self.trouble, exc_info=error)
+            log.error("%s", self.trouble, exc_info=None if _for_people(error) else error)
 
     @property
     def alive(self) -> bool:
@@ -82,8 +83,13 @@ class Worker:
 def said(error: BaseException) -> str:
     """An exception in one line, with its type where it was not written for people."""
     lines = str(error).strip().splitlines() or ["no reason given"]
-    written = type(error).__module__.split(".")[0] != "builtins" or isinstance(error, OSError)
-    return lines[0] if written else f"{type(error).__name__}: {lines[0]}"
+    plain = _for_people(error) or isinstance(error, OSError)
+    return lines[0] if plain else f"{type(error).__name__}: {lines[0]}"
+
+
+def _for_people(error: BaseException) -> bool:
+    """Whether it is one of our own errors, whose message is a sentence that says what to do."""
+    return type(error).__module__.split(".")[0] in OURS
 
 
 def troubles() -> tuple[str, ...]:
