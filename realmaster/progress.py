@@ -13,18 +13,24 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+PATIENCE = 30.0
+"""Seconds of silence in a file, at most."""
+
+
 class Progress:
-    """Prints to stderr: in place on a terminal, else a line at every tenth of the work."""
+    """Prints to stderr: in place on a terminal, else a line at every tenth of the work and every half minute."""
 
     def __init__(self, label: str, total: int, unit: str, clock: Callable[[], float], done: int = 0) -> None:
         self.label, self.total, self.unit, self.clock = label, max(total, 1), unit, clock
         self.started, self.before, self.done, self.note = clock(), done, done, ""
+        self.printed = self.started
 
     def step(self, count: int = 1, note: str = "") -> None:
         """Counts `count` more done; `note` is shown at the line's end."""
         before, self.done, self.note = self.done, self.done + count, note
         tenth = self.total / 10
-        if sys.stderr.isatty() or int(before / tenth) != int(self.done / tenth):
+        if (sys.stderr.isatty() or int(before / tenth) != int(self.done / tenth)
+                or self.clock() - self.printed >= PATIENCE):
             self._print()
 
     def close(self) -> None:
@@ -33,7 +39,8 @@ class Progress:
             sys.stderr.write("\n")
 
     def _print(self) -> None:
-        spent = self.clock() - self.started
+        self.printed = self.clock()
+        spent = self.printed - self.started
         fresh = max(self.done - self.before, 1)  # `before` of them an earlier run had done
         left = spent / fresh * max(self.total - self.done, 0)
         line = f"{self.label}: {self.done}/{self.total} {self.unit}, {fresh / max(spent, 1e-9):.2f} a second, " \

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import shutil
+import tempfile
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,8 +45,8 @@ class _Worker:
 class RayLink:
     """Implements `realmaster.link.Link`. Holds one window for each worker, and as many chunks that wait their turn.
 
-    Joins the cluster that the environment's RAY_ADDRESS names, or starts one on this machine. Raises `UserError` if
-    Ray is missing or the model does not open.
+    Joins the cluster that the environment's RAY_ADDRESS names, or starts one for itself, which nobody else reaches.
+    Raises `UserError` if Ray is missing or the model does not open.
     """
 
     busy_seconds, queued = 0.0, 0
@@ -50,8 +55,10 @@ class RayLink:
         if settings.anchor is not None or settings.streaming_vae:
             flag = "anchor" if settings.anchor is not None else "streaming-vae"
             raise UserError(f"--{flag} makes each window go on from the last: leave --workers out")
-        self._ray = _ray()
-        self._ray.init(include_dashboard=False, log_to_driver=False, ignore_reinit_error=True)
+        self._private = None if os.environ.get("RAY_ADDRESS") else Path(tempfile.mkdtemp(prefix="rm-"))
+        self._ray = _ray(self._private)
+        ours = {} if self._private is None else {"_node_ip_address": "127.0.0.1", "_temp_dir": str(self._private / "r")}
+        self._ray.init(include_dashboard=False, log_to_driver=False, **ours)
         gpus = int(self._ray.cluster_resources().get("GPU", 0) >= workers)
         start = self._ray.remote(_Worker).options(num_cpus=0, num_gpus=gpus, max_restarts=RESTARTS,
                                                   max_task_retries=RESTARTS)
@@ -103,6 +110,8 @@ class RayLink:
     def close(self) -> None:
         """See `Link.close`."""
         self._ray.shutdown()
+        if self._private is not None:
+            shutil.rmtree(self._private, ignore_errors=True)  # Ray's own processes may still be writing their logs
 
     def _get(self, promise: Any) -> Any:
         try:
@@ -111,7 +120,18 @@ class RayLink:
             raise UserError(f"a worker failed: {str(error.__cause__ or error).splitlines()[-1]}") from error
 
 
-def _ray() -> Any:
+def _ray(private: Path | None) -> Any:
+    """Ray itself, which reads its environment while it is imported.
+
+    For a cluster of our own: its ports on loopback alone (its switch for machines that are no cluster's, on by itself
+    on Windows and macOS only), and a token, in a folder of mode 0700, without which nobody is let in.
+    """
+    if private is not None:
+        token = private / "token"
+        token.touch(mode=0o600)
+        token.write_text(secrets.token_hex(32))
+        os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token",
+                       "RAY_AUTH_TOKEN_PATH": str(token)}
     try:
         import ray  # pyright: ignore[reportMissingImports]
     except ImportError as error:

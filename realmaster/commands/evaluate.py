@@ -16,7 +16,7 @@ from realmaster.config import TINY
 from realmaster.errors import UserError
 from realmaster.evaluation.colour import ColourStatistics
 from realmaster.evaluation.drift import measure_drift
-from realmaster.evaluation.report import Report
+from realmaster.evaluation.report import Report, facts_of
 from realmaster.evaluation.settings import Evaluate
 from realmaster.evaluation.stream import stream
 from realmaster.evaluation.table import LEGEND, Judge, Scores, rows_as_text, write_csv
@@ -41,6 +41,7 @@ def _evaluate(settings: Evaluate) -> int:
     dataset = Dataset(settings.data)
     clips = dataset.split(settings.split)
     backend = open_backend(settings.model)
+    _check_size(dataset, backend)
     methods, notes = _methods(settings, backend)
     distance = _perceptual(settings.lpips)
     ours = f"ours, {_steps(settings.steps[0])}"
@@ -49,21 +50,32 @@ def _evaluate(settings: Evaluate) -> int:
     report = Report(settings.out, dataset.card.fps)
     for clip in clips:
         pair = dataset.load(clip, (*Judge.needs, Kind.NORMAL))
-        judge = Judge(pair, distance)
+        judge, shown = Judge(pair, distance), pair.rendered
         for name, method in methods.items():
             video = method(pair)
             scores[name].append((clip, judge.score(video)))
             if name == ours:
-                report.add(clip, {"game": pair.rendered, "RealMaster": video, "path-traced truth": pair.photoreal})
+                shown = video
                 for group, sums in judge.object_errors(video).items():
                     objects[group] = objects.get(group, np.zeros(3)) + sums
+        report.add(clip, {"game": pair.rendered, "RealMaster": shown, "path-traced truth": pair.photoreal},
+                   {name: found[-1][1] for name, found in scores.items()})
         print(f"{clip.name}: {scores[ours][-1][1].gap:.1%} of the gap closed", flush=True)
     rows = {name: Scores.mean([s for _, s in entries]) for name, entries in scores.items()}
     notes = [*_object_notes(objects), _drift_note(dataset, clips, backend, settings), *notes]
     _write(settings.out, rows, scores, notes)
     print("\n" + rows_as_text(rows) + "\n\n" + LEGEND + "\n\n" + "\n".join(notes))
-    print(f"\n{report.write(rows, notes)}")
+    print(f"\n{report.write(rows, notes, facts_of(settings.model.model, settings.data))}")
     return int(rows[ours].gap <= 0)
+
+
+def _check_size(dataset: Dataset, backend: Backend) -> None:
+    """Raises `UserError` if the clips are not of the model's size: pixels are compared with pixels."""
+    card, spec = dataset.card, backend.spec
+    if (card.width, card.height) != (spec.width, spec.height):
+        raise UserError(f"the clips in {dataset.folder} are {card.width}x{card.height}, {spec.model} renders "
+                        f"{spec.width}x{spec.height}: give --data of that size, or for a large model --resolution "
+                        f"{card.width} {card.height}")
 
 
 def _perceptual(weights: Path | None) -> Callable[[Video, Video], float] | None:

@@ -50,12 +50,19 @@ def measure(photo: Sequence[NDArray[np.uint8]], motion: Sequence[NDArray[np.floa
         both = (theirs > 0) & (ours > 0)
         if both.any():
             errors.append(float(np.median(np.abs(theirs[both] * ours[both].astype(np.float32) - 1))))
-    still, warped = [100.0], [100.0]
+    gain, still = explained(photo, motion)
+    return Alignment(hit_mismatch=round(max(mismatch), 5), depth_error=round(max(errors, default=0.0), 5),
+                     warp_gain_db=gain, still_db=still)
+
+
+def explained(photo: Sequence[NDArray[np.uint8]], motion: Sequence[NDArray[np.float16]]) -> tuple[float, float]:
+    """`warp_gain_db` and `still_db` of a clip's frames (H, W, 3) and motion vectors (H, W, 2) in pixels."""
+    still: list[float] = []
+    warped: list[float] = []
     for before, now, vectors in zip(photo, photo[1:], motion[1:], strict=False):
         moved, inside = warp(before, vectors)
         still.append(psnr(before, now, inside))
         warped.append(psnr(moved, now, inside))
-    gains = [w - s for w, s in zip(warped[1:], still[1:], strict=True)]
-    return Alignment(hit_mismatch=round(max(mismatch), 5), depth_error=round(max(errors, default=0.0), 5),
-                     warp_gain_db=round(float(np.mean(gains)) if gains else 0.0, 2),
-                     still_db=round(float(np.mean(still[1:])) if gains else 100.0, 2))
+    if not still:
+        return 0.0, 100.0
+    return round(float(np.mean(warped) - np.mean(still)), 2), round(float(np.mean(still)), 2)

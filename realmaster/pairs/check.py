@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from capture.errors import CaptureError
 from capture.frame import Kind
 from realmaster.errors import UserError
@@ -11,9 +9,17 @@ from realmaster.pairs import align
 from realmaster.pairs.dataset import CLIPS, Clip, Dataset, checksums
 from realmaster.pairs.settings import PairsCheck
 
+SAME_DB = 0.05
+"""By how much a figure that is measured again may differ from the one in the index, which is rounded to 0.01 dB."""
+
 
 def check_clip(dataset: Dataset, clip: Clip) -> None:
-    """Raises `UserError` or `CaptureError` if the clip's files changed or its halves do not line up."""
+    """Raises `UserError` or `CaptureError` if the clip's files changed or its halves do not line up.
+
+    What each renderer hit, and how far, was measured while it was rendered, and cannot be again: the photograph's own
+    depth is not kept. The index has these figures, and they are held to the limits; how well the motion vectors explain
+    the photograph is measured again, and has to be what the index says.
+    """
     found = checksums(dataset.folder / CLIPS / clip.name)
     changed = sorted(name for name, digest in clip.sha256.items() if found.get(name) != digest)
     if changed:
@@ -21,11 +27,12 @@ def check_clip(dataset: Dataset, clip: Clip) -> None:
     pair = dataset.load(clip, (Kind.DEPTH, Kind.MOTION, Kind.NORMAL, Kind.OBJECT_ID))
     if pair.photoreal.shape != pair.rendered.shape or len(pair.rendered) != clip.frames:
         raise UserError("the two halves differ in size")
-    # The photograph's own depth is not kept: the game's stands in for it, and motion and hits are what is checked.
-    inverse = pair.buffers[Kind.DEPTH][..., 0]
-    depth = np.divide(1, inverse, out=np.zeros(inverse.shape, np.float32), where=inverse > 0)
-    align.measure(list(pair.photoreal), list(pair.buffers[Kind.MOTION]),
-                  list(zip(inverse, depth, strict=True))).check()
+    clip.alignment.check()
+    gain, still = align.explained(list(pair.photoreal), list(pair.buffers[Kind.MOTION]))
+    told = clip.alignment
+    if abs(gain - told.warp_gain_db) > SAME_DB or abs(still - told.still_db) > SAME_DB:
+        raise UserError(f"its motion explains the photograph by {gain:.2f} dB over {still:.2f}, the index says "
+                        f"{told.warp_gain_db:.2f} over {told.still_db:.2f}: they are not of the same rendering")
 
 
 def check(settings: PairsCheck) -> int:

@@ -92,8 +92,8 @@ class Dataset:
             self.card = msgspec.json.decode((folder / CARD).read_bytes(), type=Card)
             lines = [_decode(line) for line in (folder / INDEX).read_bytes().splitlines()]
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise UserError(f"{folder} is not a dataset of pairs: render one with "
-                            f"`realmaster pairs render --out {folder}` ({error})") from error
+            raise UserError(f"{folder} is not a dataset of pairs ({error}): give the folder that `realmaster pairs "
+                            "render --out FOLDER` wrote, or render one into a new folder") from error
         if self.card.format != FORMAT or self.card.version != VERSION:
             raise UserError(f"{folder} is a dataset of version {self.card.version}; this is version {VERSION}")
         self.clips = sorted((line for line in lines if isinstance(line, Clip)), key=lambda c: c.name)
@@ -108,7 +108,10 @@ class Dataset:
         return clips
 
     def load(self, clip: Clip, kinds: Collection[Kind] = ()) -> Pair:
-        """Reads a pair with the buffers `kinds`. Raises `CaptureError` if a file is damaged."""
+        """Reads a pair with the buffers `kinds`.
+
+        Raises `CaptureError` if a file is damaged, `UserError` if a frame has not all of the buffers.
+        """
         path = self.folder / CLIPS / clip.name
         source, track = SessionSource(path, kinds=(Kind.COLOR, *kinds)), TrackReader(path / track_file(PHOTO, 0))
         try:
@@ -118,6 +121,9 @@ class Dataset:
             source.close()
             track.close()
         got = [frame for frame in frames if frame is not None]
+        missing = sorted({kind.name.lower() for kind in kinds for frame in got if kind not in frame.buffers})
+        if missing:
+            raise UserError(f"{clip.name} has no {', '.join(missing)}: it was recorded without, and this needs it")
         buffers = {kind: np.stack([frame.buffers[kind].data for frame in got]) for kind in kinds}
         return Pair(clip, np.stack([frame.rgb for frame in got]), np.stack(photo), buffers,
                     [frame.camera for frame in got])

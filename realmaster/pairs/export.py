@@ -3,14 +3,12 @@
     videos/NAME.mp4  references/NAME.mp4  dataset.json: [{"caption", "video", "reference_video"}, ...]
 
 The target is the photograph, the reference the game. Its rules (packages/ltx-trainer of Lightricks/LTX-2,
-docs on dataset preparation): frames 8k+1, width and height multiples of 32, both files of one length.
+docs on dataset preparation): frames 8k+1, width and height multiples of 32, both files of one length. Pictures keep
+their aspect: what another shape has no room for is cut off at the sides, alike in both.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +17,27 @@ from capture.video.encode import write_clip
 from realmaster.errors import UserError
 from realmaster.pairs.dataset import Dataset
 from realmaster.pairs.settings import PairsExport
+from realmaster.pictures import fit, place
+
+MULTIPLE = 32
 
 
-def _write_video(path: Path, frames: NDArray[np.uint8], size: tuple[int, int], fps: float) -> None:
-    scaled = (np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8) for picture in frames)
-    write_clip(path, scaled, fps, {"crf": "8", "preset": "medium"})
+def cover(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The middle of a picture (H, W, 3) that has the shape of `size` (width, height), scaled to it."""
+    rows, columns = place(size, (picture.shape[1], picture.shape[0]))
+    return fit(np.ascontiguousarray(picture[rows, columns]), *size)
 
 
 def export(settings: PairsExport) -> None:
     """Writes the split. Raises `UserError` if the size or length is not one that the trainer takes."""
-    if (settings.frames - 1) % 8 or any(side % 32 for side in settings.size):
-        raise UserError(f"the trainer wants 8k+1 frames and sides that are multiples of 32, not {settings.frames} of "
-                        f"{settings.size[0]}x{settings.size[1]}")
     dataset = Dataset(settings.data)
-    if dataset.card.frames < settings.frames:
-        raise UserError(f"the clips have {dataset.card.frames} frames: "
-                        f"take --frames {(dataset.card.frames - 1) // 8 * 8 + 1}")
+    card = dataset.card
+    width, height = settings.size or (card.width // MULTIPLE * MULTIPLE, card.height // MULTIPLE * MULTIPLE)
+    if (settings.frames - 1) % 8 or width % MULTIPLE or height % MULTIPLE or not width or not height:
+        raise UserError(f"the trainer wants 8k+1 frames and sides that are multiples of {MULTIPLE}, not "
+                        f"{settings.frames} of {width}x{height}")
+    if card.frames < settings.frames:
+        raise UserError(f"the clips have {card.frames} frames: take --frames {(card.frames - 1) // 8 * 8 + 1}")
     for role in ("videos", "references"):
         (settings.out / role).mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, str]] = []
@@ -43,7 +46,10 @@ def export(settings: PairsExport) -> None:
         row = {"caption": clip.caption, "video": f"videos/{clip.name}.mp4",
                "reference_video": f"references/{clip.name}.mp4"}
         for key, frames in (("video", pair.photoreal), ("reference_video", pair.rendered)):
-            _write_video(settings.out / row[key], frames[:settings.frames], settings.size, dataset.card.fps)
+            pictures = (cover(picture, (width, height)) for picture in frames[:settings.frames])
+            write_clip(settings.out / row[key], pictures, card.fps, {"crf": "8", "preset": "medium"})
         rows.append(row)
     (settings.out / "dataset.json").write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
-    print(f"{settings.out}: {len(rows)} pairs")
+    kept = min(width / card.width, height / card.height) / max(width / card.width, height / card.height)
+    print(f"{settings.out}: {len(rows)} pairs of {width}x{height}"
+          + (f", the middle {kept:.0%} of each picture of {card.width}x{card.height}" if kept < 1 else ""))

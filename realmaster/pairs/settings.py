@@ -45,5 +45,6 @@ class PairsExport(Settings, frozen=True):
     """Which clips."""
     frames: Frames = 9
     """Frames of each clip to take from its start; the trainer wants 8k+1."""
-    size: tuple[Side, Side] = (256, 160)
-    """Width and height; the trainer wants multiples of 32."""
+    size: tuple[Side, Side] | None = None
+    """Width and height, multiples of 32; as large as the clips allow if you say nothing. Pictures of another shape lose
+    what is at their sides, none is stretched."""

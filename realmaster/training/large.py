@@ -96,10 +96,19 @@ def train_expert(run: Run, stage: Stage, expert: Expert, clips: Clips, reading: 
     fit(run, stage, parameters, loss, watch)
 
 
+def check_settings(settings: Train) -> None:
+    """Raises `UserError` if the settings say what only the tiny model has, or contradict each other."""
+    for flag, value, allowed in (("--preset ", settings.preset, {None, "smoke"}), ("", settings.stage, {"all"}),
+                                 ("--variant ", settings.variant, {"tiny"})):
+        if value not in allowed:
+            raise UserError(f"{flag}{value} is for the tiny model: a large one is trained in one stage, of {STEPS} "
+                            f"steps, or of {SMOKE_STEPS} with --preset smoke")
+    if settings.reference_reach is not None and settings.attention == "full":
+        raise UserError("--reference-reach is for --attention one_way")
+
+
 def train_large(settings: Train, folder: Path) -> None:
     """Trains the LoRAs that are missing of the model in `folder`, one for each expert."""
-    if settings.reference_reach is not None and (settings.attention == "full" or settings.reference_reach < 0):
-        raise UserError("--reference-reach counts frames, 0 or more, and is for --attention one_way")
     reading = Reading(settings.attention, settings.reference_scale, settings.reference_reach, settings.guides)
     processes = PartialState(cpu=not torch.cuda.is_available())
     device = str(processes.device)
@@ -133,7 +142,8 @@ def train_large(settings: Train, folder: Path) -> None:
             watch(f"{part}_{steps:06d}")
             save_lora(expert.model, path, backbone.family, recipe)
             run.state_file(stage.name).unlink(missing_ok=True)
-            print(f"{path}: trained {steps} steps on {len(clips.prompts)} clips")
+            together = f" in {processes.num_processes} processes" if processes.num_processes > 1 else ""
+            print(f"{path}: trained {steps} steps on {len(clips.prompts)} clips{together}")
         processes.wait_for_everyone()
 
 

@@ -147,6 +147,6 @@ def _board(run: Run, stage: str) -> Callable[[int, float], None]:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ModuleNotFoundError as error:
-        raise UserError("this needs tensorboard: pip install tensorboard") from error
+        raise UserError("--tensorboard needs one more package: pip install -e '.[tensorboard]'") from error
     writer = SummaryWriter(str(run.tensorboard))
     return lambda step, value: writer.add_scalar(f"loss/{stage}", value, step)

@@ -21,7 +21,7 @@ from realmaster.models.tiny import load_lora, load_transformer, save_lora
 from realmaster.models.tiny_vae import TinyVAE
 from realmaster.training.data import Pairs, load_pairs
 from realmaster.training.few_step import train_few_step
-from realmaster.training.large import train_large
+from realmaster.training.large import check_settings, train_large
 from realmaster.training.loop import Run
 from realmaster.training.recipe import FRAMES, PRESETS, RANK, Stage
 from realmaster.training.settings import StageName, Train, Variant
@@ -38,10 +38,11 @@ class Training:
     def __init__(self, settings: Train) -> None:
         self.settings = settings
         self.variant: Variant = settings.variant
+        self.preset = settings.preset or "tiny"
         self.run = Run(settings.checkpoint, settings.seed, settings.tensorboard)
         self.stages = settings.checkpoint / "stages"
-        self.comparison = self.variant != "tiny" or settings.preset == "short"
-        self.name = f"{settings.preset}-{self.variant}"
+        self.comparison = self.variant != "tiny" or self.preset == "short"
+        self.name = f"{self.preset}-{self.variant}"
         self.lora = self.stages / f"lora-{self.name}.safetensors"
         self.out = settings.checkpoint / "variants" / self.variant if self.comparison else settings.checkpoint
         self._pairs: Pairs | None = None
@@ -73,7 +74,7 @@ class Training:
 
     def train(self, name: StageName) -> None:
         """Trains one stage and saves what it leaves."""
-        stage = PRESETS[self.settings.preset][name]
+        stage = PRESETS[self.preset][name]
         steps: dict[StageName, Callable[[Stage], None]] = {
             "vae": self._vae, "base": self._base, "lora": self._lora, "few-step": self._few_step}
         label = Stage(name if name in {"vae", "base"} else f"{name}-{self.name}", stage.phases, stage.peak)
@@ -114,7 +115,7 @@ class Training:
         settings = self.settings
         return {"attention": "one_way", "rank": str(RANK), "alpha": str(RANK), "reference_downscale_factor": "1",
                 "base": "tiny", "variant": self.variant, "frames": str(self.frames), "stage": stage.name,
-                "steps": str(stage.steps), "preset": settings.preset, "seed": str(settings.seed),
+                "steps": str(stage.steps), "preset": self.preset, "seed": str(settings.seed),
                 "clips": str(len(self.pairs.rendered))}
 
 
@@ -122,6 +123,7 @@ def train(settings: Train) -> None:
     """Trains what the settings ask for and is missing."""
     torch.set_num_threads(settings.threads)
     if settings.model != "tiny":
+        check_settings(settings)
         train_large(settings, resolve(settings.model))
         return
     if PartialState(cpu=not torch.cuda.is_available()).num_processes > 1:

@@ -24,8 +24,9 @@ class Train(Settings, frozen=True):
 
     stage: tyro.conf.Positional[StageName | Literal["all"]] = "all"
     """One stage, or all that are missing; each needs the ones before it."""
-    preset: Literal["smoke", "short", "tiny"] = "tiny"
-    """How long: smoke takes a minute, to see that it runs; short is for comparisons; tiny made the shipped model."""
+    preset: Literal["smoke", "short", "tiny"] | None = None
+    """How long: smoke is a few steps of each stage, to see that it runs; for the tiny model also short, which is for
+    comparisons, and tiny, which made the shipped model and is what it takes if you say nothing."""
     variant: Variant = "tiny"
     """tiny, or one of the models it is compared with: per-frame sees one frame at a time, regression predicts the mean
     picture without noise, guides also reads normals and depth."""
@@ -48,7 +49,7 @@ class Train(Settings, frozen=True):
     seed: Seed = 0
     """Seed of weights, batches and noise."""
     tensorboard: Path | None = None
-    """Folder for the losses, for tensorboard (pip install tensorboard)."""
+    """Folder for the losses, for tensorboard (pip install -e '.[tensorboard]')."""
 
 
 class Export(Settings, frozen=True):

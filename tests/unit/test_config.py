@@ -72,13 +72,23 @@ def test_mistakes_get_one_sentence_and_no_traceback(arguments: list[str], words:
 
 
 def test_progress_says_how_long_it_will_take(capsys):
-    clock = iter([0.0, *[float(i) for i in range(1, 11)]])
-    progress = Progress("work", 10, "frames", clock=lambda: next(clock))
+    now = [0.0]
+    progress = Progress("work", 10, "frames", clock=lambda: now[0])
     for _ in range(10):
+        now[0] += 1
         progress.step()
     lines = capsys.readouterr().err.splitlines()
     assert "1/10 frames, 1.00 a second, 0:09 left" in lines[0] and "0:00 left" in lines[-1]
     assert duration(3675) == "1:01:15"
+
+
+def test_progress_in_a_file_is_never_silent_for_long(capsys):
+    now = [0.0]
+    progress = Progress("work", 3000, "steps", clock=lambda: now[0])
+    for _ in range(100):
+        now[0] += 1
+        progress.step()
+    assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == ["30/3000", "60/3000", "90/3000"]
 
 
 def test_live_offers_every_world():

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import av
+import msgspec
 import numpy as np
 import pytest
 
+from capture.errors import CaptureError
 from capture.frame import Buffer, Camera, Encoding, Frame, Kind
 from capture.recording.layout import PHOTO, About, entry_of
 from capture.recording.tracks import FrameCoder, PhotoCoder
 from capture.recording.writer import SessionWriter
 from capture.video.tracks import LOSSLESS_RGB
+from realmaster.commands.evaluate import run as evaluate
 from realmaster.errors import UserError
+from realmaster.evaluation.report import Report, facts_of
+from realmaster.evaluation.settings import Evaluate
+from realmaster.evaluation.table import Scores
 from realmaster.pairs import align
 from realmaster.pairs.check import check
 from realmaster.pairs.dataset import CARD, CLIPS, INDEX, Card, Clip, Dataset, Refused, checksums, encode
-from realmaster.pairs.export import export
+from realmaster.pairs.export import cover, export
 from realmaster.pairs.settings import PairsCheck, PairsExport
 from realmaster.pairs.sheet import contact_sheet
 
 WIDTH, HEIGHT, FRAMES = 96, 64, 9
-ALIGNED = align.Alignment(hit_mismatch=0.0, depth_error=0.0, warp_gain_db=5.0, still_db=20.0)
+ALIGNED = align.Alignment(hit_mismatch=0.0, depth_error=0.0, warp_gain_db=0.0, still_db=100.0)
 
 
 def texture(rng: np.random.Generator, width: int = WIDTH + 60) -> np.ndarray:
@@ -37,10 +44,11 @@ def write_pair(folder: Path, name: str, split: str, seed: int) -> Clip:
     wide = texture(rng)
     path = folder / CLIPS / name
     writer = SessionWriter(path, About(source=name, pacing="framelocked", clock="game"))
-    frames, pictures = FrameCoder(), PhotoCoder(LOSSLESS_RGB)
+    frames, pictures, photos = FrameCoder(), PhotoCoder(LOSSLESS_RGB), []
     camera = Camera(*(np.eye(4, dtype=np.float32) for _ in range(4)), 0.1, 100.0)
     for i in range(FRAMES):
         photo = np.ascontiguousarray(wide[:, 2 * i:2 * i + WIDTH])
+        photos.append(photo)
         game = np.dstack([photo // 2, np.full((HEIGHT, WIDTH), 255, np.uint8)])
         frame = Frame(frame_id=i, t_capture_ns=0, t_game=i / 24, dt=1 / 24, camera=camera, buffers={
             Kind.COLOR: Buffer(Encoding.RGBA8, game),
@@ -52,8 +60,12 @@ def write_pair(folder: Path, name: str, split: str, seed: int) -> Clip:
         writer.write(frames.code(entry_of(frame, round(i * 1000 / 24), 0), frame.buffers))
         writer.write(pictures.code(photo, round(i * 1000 / 24)))
     writer.close()
+    motion = np.zeros((HEIGHT, WIDTH, 2), np.float16)
+    motion[..., 0] = 2
+    gain, still = align.explained(photos, [motion] * FRAMES)
+    aligned = msgspec.structs.replace(ALIGNED, warp_gain_db=gain, still_db=still)
     return Clip(name=name, split=split, world="street", seed=seed, start=0.0, frames=FRAMES, caption="a street, noon",
-                alignment=ALIGNED, newcomers={}, sha256=checksums(path))
+                alignment=aligned, newcomers={}, sha256=checksums(path))
 
 
 @pytest.fixture
@@ -94,6 +106,59 @@ def test_check_finds_what_changed(dataset: Dataset, capsys: pytest.CaptureFixtur
     track.write_bytes(track.read_bytes()[:-1] + b"\0")
     assert check(PairsCheck(data=dataset.folder)) == 1
     assert "street_000001: photo.mkv changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("figure", "value", "told"), [
+    ("hit_mismatch", 0.5, "50.0% of the pixels hit different things"),
+    ("depth_error", 0.2, "view depths differ by 20.0%"),
+    ("warp_gain_db", 3.0, "the index says 3.00"), ("still_db", 30.0, "over 30.00: they are not of the same rendering")])
+def test_check_holds_the_index_to_its_limits_and_to_the_pictures(dataset, capsys, figure, value, told):
+    """Of each clip's figures, those that cannot be measured again, and those that can."""
+    clip = dataset.clips[0]
+    wrong = msgspec.structs.replace(clip, alignment=msgspec.structs.replace(clip.alignment, **{figure: value}))
+    (dataset.folder / INDEX).write_bytes(encode(wrong) + b"\n")
+    assert check(PairsCheck(data=dataset.folder)) == 1
+    assert told in capsys.readouterr().out
+
+
+def test_a_folder_of_videos_and_a_clip_without_buffers_are_told(dataset, tmp_path, capsys):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "a.mp4").touch()
+    with pytest.raises(UserError, match=r"not a dataset of pairs .* into a new folder"):
+        Dataset(tmp_path / "videos")
+    clip = dataset.clips[0]
+    for buffer in ("depth", "motion"):
+        (dataset.folder / CLIPS / clip.name / f"{buffer}.mkv").unlink(missing_ok=True)
+    lines = dataset.folder / CLIPS / clip.name / "frames.jsonl"
+    text = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert text
+    with pytest.raises((UserError, CaptureError), match=r"depth|motion"):
+        dataset.load(clip, (Kind.DEPTH, Kind.MOTION))
+
+
+def test_eval_says_at_once_that_the_clips_have_another_size(dataset, tmp_path):
+    with pytest.raises(UserError, match=r"are 96x64, tiny renders 256x144: give --data of that size"):
+        evaluate(Evaluate(data=dataset.folder, out=tmp_path / "report"))
+
+
+def test_the_page_says_what_its_figures_depend_on(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/somewhere/realmaster", "eval", "--steps", "1"])
+    clip, scores = dataset.clips[0], Scores(0.5, *[1.0] * 9)
+    report = Report(tmp_path, 24.0)
+    report.add(clip, {"game": dataset.load(clip).rendered}, {"ours": scores})
+    page = report.write({"ours": scores}, [], facts_of("tiny", Path("data/held_out"))).read_text()
+    assert "realmaster eval --steps 1" in page and "/somewhere" not in page
+    assert all(f"<dt>{fact}</dt>" in page for fact in ("model", "data", "command", "made", "machine"))
+    assert page.count("<table>") == 2 and "Figures of this clip" in page
+
+
+def test_the_export_cuts_and_never_stretches(tmp_path: Path):
+    rows, columns = np.mgrid[0:144, 0:256]
+    picture = np.dstack([rows, columns, np.zeros_like(rows)]).astype(np.uint8)
+    assert np.array_equal(cover(picture, (256, 128)), picture[8:136])
+    square = cover(picture, (64, 64)).astype(int)
+    assert abs(int(square[0, 0, 1]) - 56) <= 2 and abs(int(square[-1, -1, 1]) - 199) <= 2
+    assert abs(int(square[0, 0, 0])) <= 2 and abs(int(square[-1, -1, 0]) - 142) <= 2
 
 
 def test_a_world_in_two_splits_is_found(dataset: Dataset, capsys: pytest.CaptureFixture[str]):
