@@ -6,7 +6,6 @@ import time
 from dataclasses import replace
 
 from capture.frame import Frame
-from capture.session import SessionSource
 from capture.source import FrameSource, SourceInfo
 
 LATE_SECONDS = 0.1
@@ -25,23 +24,13 @@ class RealTimeSource:
         """Where in the file the last frame was, in seconds."""
         self._next: Frame | None = None
         self._offset: float | None = None  # from the file's seconds to the clock's
-        self._wanted: float | None = None
 
-    @property
-    def seconds(self) -> float:
-        """Length of the file, 0 where it cannot be sought in."""
-        return self.source.seconds if isinstance(self.source, SessionSource) else 0.0
-
-    def seek(self, seconds: float) -> None:
-        """Goes on from there; may be called from any thread. Does nothing where `seconds` is 0."""
-        self._wanted = seconds
+    def restart(self) -> None:
+        """The next frame is due at once: the source was sought in."""
+        self._next = self._offset = None
 
     def read(self, timeout: float) -> Frame | None:
         """See `FrameSource.read`."""
-        wanted, self._wanted = self._wanted, None
-        if wanted is not None and isinstance(self.source, SessionSource):
-            self.source.seek(wanted)
-            self._next = self._offset = None
         if self._next is None:
             self._next = self.source.read(timeout)
         if self._next is None:

@@ -223,8 +223,14 @@ class CaptureGame(Watching, frozen=True, kw_only=True):
 
 
 class Play(_View, frozen=True, kw_only=True):
-    """Play a recorded session through the page, as if the game ran; the page can seek in it."""
+    """Play a recorded session through the page, as it was shown; the page can seek in it.
 
+    It begins when somebody looks at the page, and stays at its last frame until Ctrl-C.
+    """
+
+    server: str = "recorded"
+    """`recorded` shows the photoreal pictures that were recorded, and renders anew only where there are none; `auto`
+    starts a server here that renders anew; `none` shows the game alone; else the address of a server."""
     session: tyro.conf.Positional[Path]
     """The session's folder."""
     start: Seconds = 0.0

@@ -37,21 +37,31 @@ class Recording:
 
     def start(self, path: Path | None = None) -> None:
         """Begins a recording, at a place named by the time if none is given."""
-        self._recorder.start(path or self._new_path("take"))
+        self._recorder.start(path or self._new_path("take"), numbered=path is None)
 
     def toggle(self) -> None:
         """The page's record button."""
-        if self._recorder.status.path:
+        if self.active:
             self._recorder.stop()
         else:
             self.start()
 
     def save_replay(self) -> None:
         """The page's "save the last seconds"."""
-        self._recorder.save_replay(self._new_path("replay"))
+        self._recorder.save_replay(self._new_path("replay"), numbered=True)
 
     def _new_path(self, what: str) -> Path:
         return self.folder / f"{what}-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}"
+
+    @property
+    def active(self) -> bool:
+        """Whether a recording was begun, and neither stopped nor ended by an error."""
+        return self._recorder.active
+
+    @property
+    def failed(self) -> bool:
+        """Whether a recording was ended by an error."""
+        return not self.active and bool(self.status.error)
 
     @property
     def status(self) -> RecorderStatus:

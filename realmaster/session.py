@@ -46,6 +46,8 @@ OFF = "rendering is off"
 EVERYWHERE = Regions()
 LOOK_SECONDS = 0.25
 """How often it looks whether threads have failed, and tells the sinks how things stand."""
+DRAIN_SECONDS = 15.0
+"""So long is waited at the end for the photoreal pictures of what is being recorded."""
 HUNG_SECONDS = 5.0
 """A window that takes longer than this is worth a word."""
 IDLE_SECONDS = 0.02
@@ -66,19 +68,23 @@ class Session:
     """Runs one source through one link into sinks; without a link nothing is rendered.
 
     `tap` gets every frame, as it is read. Freerun, a game need not hand over many more than are rendered, unless
-    `taps_all()`.
+    `taps_all()`. `recorded` gives the photoreal picture that the source itself has of the frame just read. With `stays`
+    the end of the source is not the end: it may be sought in. At the stop, while `drains` says so, what is on its way
+    is waited for, `DRAIN_SECONDS` at most.
     """
 
     def __init__(self, source: FrameSource, link: Link | None, sinks: Sequence[Sink],
                  settings: Callable[[], RenderSettings], *, pacing: Pacing, max_fps: float = 30.0,
                  tap: Callable[[Frame], None] = lambda _: None, taps_all: Callable[[], bool] = lambda: False,
-                 after_step: Callable[[], None] = lambda: None,
-                 regions: Regions = EVERYWHERE, clock: Callable[[], float] = time.monotonic) -> None:
+                 after_step: Callable[[], None] = lambda: None, stays: bool = False,
+                 regions: Regions = EVERYWHERE, drains: Callable[[], bool] = lambda: False,
+                 recorded: Callable[[], NDArray[np.uint8] | None] = lambda: None,
+                 clock: Callable[[], float] = time.monotonic) -> None:
         self.source, self.link, self.settings = source, link, settings
         self.live, self.pacing = source.info.live, pacing
         self.lossless = pacing is Pacing.FRAMELOCKED
         self.fastest, self.tap, self.after_step, self.clock = 1.0 / max_fps, tap, after_step, clock
-        self.taps_all = taps_all
+        self.taps_all, self.stays, self.drains, self.recorded = taps_all, stays, drains, recorded
         self.stats = Stats() if link else Stats(server=OFF)
         self._display = Display(sinks, self.stats, regions, live=self.live, lossless=self.lossless,
                                 clock=lambda: self.clock())  # noqa: PLW0108  a test sets the clock
@@ -94,6 +100,7 @@ class Session:
         self._sent_to: tuple[int, int] | None = None  # where the next window starts if it continues
         self._resume: tuple[Position, Sequence[Frame]] | None = None
         self._source_ended, self._greeted = False, link is None
+        self._paused = False  # nothing comes after the last frame, for now or for good
         self._proved = False  # some frame had all that the model needs
         self._bad = 0  # frames left out since the last good one, for the recording
         self._looked = float("-inf")
@@ -121,11 +128,28 @@ class Session:
                 self.after_step()
             if self._finished():
                 finish()
+            self._drain()
             unshown = len(self._frames) + len(self._display) + (self._windower.waiting if self._windower else 0)
             self.stats.drop("unfinished", unshown)
         finally:
             self._close()
         return self.stats
+
+    def _drain(self) -> None:
+        """Reads no more, and shows what is on its way."""
+        deadline = self.clock() + DRAIN_SECONDS
+        if self.drains() and not self._source_ended:
+            self._end_of_source()
+            self._source_ended = True
+        while self.drains() and not self._finished() and self.clock() < deadline:
+            self._step()
+            self.after_step()
+
+    def _end_of_source(self) -> None:
+        """What came last is shown without what may never come."""
+        self._paused = True
+        if self._windower is not None:
+            self._queue(self._windower.flush())
 
     def _close(self) -> None:
         """Closes everything, whatever closing one thing raises."""
@@ -148,7 +172,7 @@ class Session:
             self.source.keep_alive()
         if self.link is not None:
             self._talk(self.link, 0.0 if wants_source else self._idle())
-        over = self._source_ended or bool(self.stats.source)
+        over = self._paused or bool(self.stats.source)
         if over and self._stitcher is not None and not (self._waiting or self._sent):
             self._emit(self._stitcher.flush())
         self._display.present(self._spec.length if self._spec else 0)
@@ -194,9 +218,8 @@ class Session:
         except SourceEnded as end:
             log.info("%s", end)
             self.stats.drop("source", end.lost)
-            self._source_ended = True
-            if self._windower is not None:
-                self._queue(self._windower.flush())
+            self._source_ended = not self.stays
+            self._end_of_source()
             return
         except CaptureError as error:
             if not self.live:
@@ -226,7 +249,7 @@ class Session:
             time.sleep(IDLE_SECONDS)  # a source that fails at once each time must not keep the processor busy
 
     def _take(self, frame: Frame, engine: EngineSource | None) -> None:
-        self._newest = frame.t_capture_ns
+        self._newest, self._paused = frame.t_capture_ns, False
         if self.live:
             self.stats.guides = self._watch.look(frame)
         if engine is not None:
@@ -238,8 +261,10 @@ class Session:
         self.stats.rate_in.add(now)
         self.stats.drop("source", frame.dropped)
         if self._windower is None:
-            self.stats.drop("no server" if self.link else OFF, 1)
-            self._display.show(Shown(frame, None))
+            photo = self.recorded()
+            if photo is None:
+                self.stats.drop("no server" if self.link else OFF, 1)
+            self._display.show(Shown(frame, photo))
             return
         if self.pacing is Pacing.FREERUN:
             taken, self._intake = take(self._intake, now)

@@ -10,6 +10,8 @@ from pathlib import Path
 from capture.engine import EngineSource
 from capture.frame import Kind
 from capture.paced import RealTimeSource
+from capture.played import PlayedSession
+from capture.recording.photos import has_photos
 from capture.ring import in_use
 from capture.screen import RegionGrab, ScreenSource, parse_region, window_grab
 from capture.session import SessionSource
@@ -34,7 +36,7 @@ def used(look: Look) -> frozenset[Kind]:
 def open_source(settings: Watching | Play, children: Children) -> FrameSource:
     """A live source, with its game started."""
     if isinstance(settings, Play):
-        return RealTimeSource(SessionSource(settings.session, settings.start, settings.stop, used(settings.look)))
+        return open_session(settings)
     kinds = used(settings.look) | {Kind[name.upper()] for name in settings.buffers}
     if isinstance(settings, CaptureGame):
         return _opengl(settings, kinds, children)
@@ -56,6 +58,12 @@ def open_source(settings: Watching | Play, children: Children) -> FrameSource:
             for note in source.notes:
                 log.info("%s", note)
             return RealTimeSource(source)
+
+
+def open_session(settings: Play) -> PlayedSession:
+    """A recorded session; with its own photoreal pictures, if it has any and none others are asked for."""
+    session = SessionSource(settings.session, settings.start, settings.stop, used(settings.look))
+    return PlayedSession(session, settings.server == "recorded" and has_photos(session.path))
 
 
 def _engine(settings: Live, kinds: Collection[Kind], children: Children) -> FrameSource:

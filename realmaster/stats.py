@@ -115,5 +115,7 @@ class Stats:
             return ""
         if r.error:
             return f" | {r.error}"
+        if r.trouble:
+            return f" | {r.trouble} ({r.lost} lost)"
         return (f" | recording {r.seconds:.0f} s, {r.bytes / 1e6:.0f} MB, {r.lost} lost, "
                 f"{r.free_bytes / 1e9:.1f} GB free" if r.path else "")

@@ -29,7 +29,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from capture.checks import MATRICES, check_lens, check_matrix, check_numbers
+from capture.checks import MATRICES, MAX_DROPPED, check_lens, check_matrix, check_numbers
 from capture.errors import CaptureError
 from capture.frame import FORMATS, MAX_SIDE, Buffer, Camera, CameraSource, Encoding, Flags, Frame, Kind
 
@@ -46,7 +46,7 @@ BUFFERS = {(kind.name.lower(), encoding.name) for kind, encoding in FORMATS}
 Pts = Annotated[int, Meta(ge=0, le=MAX_PTS)]
 Number = Annotated[int, Meta(ge=0, le=MAX_SECTION)]
 Side = Annotated[int, Meta(ge=1, le=MAX_SIDE)]
-Count = Annotated[int, Meta(ge=0, le=2**40)]
+Count = Annotated[int, Meta(ge=0, le=MAX_DROPPED)]
 Matrix = Annotated[list[float], Meta(min_length=16, max_length=16)]
 
 
@@ -158,8 +158,8 @@ def entry_of(frame: Frame, pts: int, dropped: int) -> Entry:
         rows = {n: [float(v) for v in getattr(c, n).ravel()] for n in MATRICES}
         camera = CameraEntry(**rows, near=c.near, far=None if math.isinf(c.far) else c.far, source=int(c.source))
     return Entry(pts=pts, section=0, frame_id=frame.frame_id, t_capture_ns=frame.t_capture_ns, t_game=frame.t_game,
-                 dt=frame.dt, flags=int(frame.flags), dropped=frame.dropped + dropped, session_id=frame.session_id,
-                 metres_per_unit=frame.metres_per_unit, camera=camera)
+                 dt=frame.dt, flags=int(frame.flags), dropped=min(frame.dropped + dropped, MAX_DROPPED),
+                 session_id=frame.session_id, metres_per_unit=frame.metres_per_unit, camera=camera)
 
 
 def facts_of(entry: Entry) -> dict[str, Any]:

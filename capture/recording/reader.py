@@ -121,10 +121,15 @@ class Index:
             self._damaged()
 
     def close(self) -> None:
-        """After the last line: where no frame is missing, damaged lines stood for none."""
-        if self.end is not None and self.end.frames <= len(self.pts):
-            self.repeated += self.damaged
-            self.damaged_before.clear()
+        """After the last line: where it is known how many frames there were, no more of the damaged lines count."""
+        if self.end is None:
+            return
+        excess = max(0, self.damaged - max(0, self.end.frames - len(self.pts)))
+        self.repeated += excess
+        for i in sorted(self.damaged_before):
+            spared = min(excess, self.damaged_before[i])
+            self.damaged_before[i] -= spared
+            excess -= spared
 
     def _damaged(self) -> None:
         self.damaged_before[len(self.pts)] = self.damaged_before.get(len(self.pts), 0) + 1

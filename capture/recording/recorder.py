@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.checks import check_frame
+from capture.checks import MAX_DROPPED, check_frame
 from capture.errors import BadFrame, CaptureError
 from capture.frame import Frame
 from capture.recording.disk import RESERVE, DiskWatch
@@ -104,7 +104,7 @@ class Recorder:
         try:
             check_frame(frame)
         except BadFrame as error:
-            self._leave_out(frame.dropped, said(error))
+            self._leave_out(frame.dropped if 0 <= frame.dropped <= MAX_DROPPED else 0, said(error))
             return
         if not self._put(frame):
             self._leave_out(frame.dropped, "")

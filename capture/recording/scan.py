@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from capture.checks import MAX_DROPPED
 from capture.errors import CaptureError
 from capture.frame import FORMATS, MAX_SIDE, Flags
 from capture.recording.folder import own_file, tracks
@@ -59,7 +60,7 @@ class Scan:
             if entry is None:
                 break
             if entry.section >= last[0] and entry.pts > last[1] and entry.pts in self.times[entry.section]:
-                kept.append(msgspec.structs.replace(entry, dropped=missing + entry.dropped))
+                kept.append(msgspec.structs.replace(entry, dropped=min(missing + entry.dropped, MAX_DROPPED)))
                 missing, last, self._bad_at_the_end = 0, (entry.section, entry.pts), 0
             else:
                 missing += 1 + entry.dropped

@@ -110,12 +110,34 @@ class TrackReader:
                 if at > pts:
                     self._ahead = at, packet
                 if at == pts:
-                    return np.asarray(packet.decode()[0].to_ndarray(format=self._format))
+                    return self._decoded(packet)
             except (StopIteration, OSError, av.error.FFmpegError, IndexError) as error:
                 raise CaptureError(f"{self.path} has no good picture at {pts} ms: `realmaster recover` tells "
                                    "what is left") from error
             if at > pts:
                 raise CaptureError(f"{self.path} has no picture at {pts} ms: `realmaster recover` mends the session")
+
+    def until(self, pts: int) -> tuple[int, NDArray[Any]] | None:
+        """The newest picture up to `pts` and its time, if there is one since the last that was asked for.
+
+        Raises `CaptureError` if it is broken.
+        """
+        newest = None
+        try:
+            while (ahead := self._ahead or self._next_packet())[0] <= pts:
+                newest, self._ahead = ahead, None
+            self._ahead = ahead
+        except (StopIteration, OSError, av.error.FFmpegError):
+            self._ahead = None  # the end
+        if newest is None:
+            return None
+        try:
+            return newest[0], self._decoded(newest[1])
+        except (av.error.FFmpegError, IndexError) as error:
+            raise CaptureError(f"{self.path} has a broken picture at {newest[0]} ms") from error
+
+    def _decoded(self, packet: Any) -> NDArray[Any]:
+        return np.asarray(packet.decode()[0].to_ndarray(format=self._format))
 
     def _next_packet(self) -> tuple[int, Any]:
         while True:

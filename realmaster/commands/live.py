@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bridge.client import BridgeClient
-from capture.paced import RealTimeSource
+from capture.played import PlayedSession
 from capture.source import Pacing
 from realmaster.commands.render import render_settings
 from realmaster.config import CaptureGame, Play, Record, Serve, Watching
@@ -32,9 +32,13 @@ CHECK_SECONDS = 0.5
 
 def run(settings: Watching | Play) -> int:
     """Runs until Ctrl-C, the end of the source, or `--seconds`."""
-    stop = threading.Event()
+    stop, at_once = threading.Event(), threading.Event()
+
+    def end(_number: int, _frame: object) -> None:
+        (at_once if stop.is_set() else stop).set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stop.set())
+        signal.signal(number, end)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(session_folder())
         (folder / "settings.toml").write_text(as_toml(settings))
@@ -45,16 +49,25 @@ def run(settings: Watching | Play) -> int:
             stack.callback(recording.close)
         preview = Preview(settings.host, settings.port, render_settings(settings.look))
         stack.callback(preview.close)
-        link = _link(settings, folder, children)
         source = open_source(settings, children)
-        preview.controls = Controls(recording, source if isinstance(source, RealTimeSource) else None)
+        played = source if isinstance(source, PlayedSession) else None
+        shows_recorded = played is not None and played.photos is not None
+        link = None if shows_recorded else _link(settings, folder, children)
+        preview.controls = Controls(recording, played)
         sinks: list[Sink] = [preview, StatusLine(), *([recording] if recording else []),
                              *([JsonLog(settings.log_json)] if settings.log_json else [])]
         session = Session(source, link, sinks, lambda: preview.settings, max_fps=settings.max_fps,
                           pacing=settings.pacing if isinstance(settings, Watching) else Pacing.FREERUN,
                           tap=recording.tap if recording else lambda _: None,
-                          taps_all=lambda: recording is not None and bool(recording.status.path),
-                          regions=Regions(settings.look.keep, settings.look.only))
+                          taps_all=lambda: recording is not None and recording.active,
+                          regions=Regions(settings.look.keep, settings.look.only), stays=played is not None,
+                          recorded=lambda: played.photo if played else None,
+                          drains=lambda: recording is not None and recording.active and not at_once.is_set())
+        if played is not None:
+            played.ready = lambda: preview.watched and (link is None or session.stats.server == "")
+        if shows_recorded:
+            session.stats.server, session.stats.model = "", "as it was recorded"
+            print("showing the photoreal pictures that were recorded; --server auto renders anew")
         if recording is not None and isinstance(settings, Record):
             recording.start(settings.output)
         print(f"RealMaster is at {preview.address} (Ctrl-C stops it)", flush=True)
@@ -89,17 +102,17 @@ def _stopper(settings: Watching | Play, stop: threading.Event, children: Childre
             children.check()
             session.stats.recording = recording.status if recording else None
             session.stats.child = children.explain(session.stats)
-        failed = isinstance(settings, Record) and recording is not None and bool(recording.status.error)
+        failed = isinstance(settings, Record) and recording is not None and recording.failed
         return failed or children.over or stop.is_set() or (settings.seconds > 0 and now - started > settings.seconds)
 
     return stopped
 
 
 def _link(settings: Watching | Play, folder: Path, children: Children) -> BridgeClient | None:
-    """The way to the server; starts one of ours if the settings say `auto`."""
+    """The way to the server; starts one of ours if the settings say `auto`, or there is nothing `recorded` to show."""
     if settings.server == "none":
         return None
-    if settings.server != "auto":
+    if settings.server not in ("auto", "recorded"):
         return BridgeClient(settings.server, "live", settings.key, settings.server_key)
     if settings.key or settings.server_key:
         raise UserError("--key and --server-key are for a --server on another machine")

@@ -11,6 +11,7 @@ from bridge.client import BridgeClient
 from bridge.protocol import RenderSettings
 from capture.constant import ConstantRateSource, exact_rate
 from capture.frame import Frame
+from capture.recording.folder import is_session
 from capture.session import SessionSource
 from capture.source import FileSource, Pacing
 from capture.video.join import Film
@@ -101,7 +102,7 @@ def _source(settings: Render) -> tuple[FileSource, Sound | None, list[str]]:
     """The input, what is heard of it, and what the user should know of it."""
     source: FileSource
     sound, notes = None, list[str]()
-    if settings.input.is_dir():
+    if is_session(settings.input):
         source = SessionSource(settings.input, settings.start, settings.stop, used(settings.look))
     else:
         source = VideoSource(settings.input, settings.start, settings.stop)

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from bridge.protocol import MAX_PROMPT, RenderSettings
 from capture.frame import Kind
-from capture.paced import RealTimeSource
+from capture.played import PlayedSession
 from realmaster.errors import UserError
 from realmaster.pictures import fit
 from realmaster.preview.door import Door, loopback, page_token
@@ -72,7 +72,7 @@ class Controls:
     """What the page may do besides looking: record, and seek; None where there is nothing to."""
 
     recording: Recording | None = None
-    playing: RealTimeSource | None = None
+    playing: PlayedSession | None = None
 
     def facts(self) -> dict[str, object]:
         """What the page has to know to show the right controls."""
@@ -118,6 +118,11 @@ class Preview:
     def address(self) -> str:
         """Where the page is: a URL with the token that lets its reader in."""
         return self._door.address(self.host, self.port)
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody looks at the page."""
+        return bool(self._viewers)
 
     # Called by the session's thread.
 

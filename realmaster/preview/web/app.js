@@ -56,7 +56,7 @@ function showRecording(recording) {
   const now = on ? `recording to ${recording.path}: ${megabytes(recording.bytes)}, ${recording.lost} frames lost, ` +
     `${(recording.free_bytes / 1e9).toFixed(1)} GB free` : "";
   const saved = recording.saved && !on ? `saved ${recording.saved}` : "";
-  line.textContent = [recording.error, now, saved, remembered].filter(Boolean).join(" · ");
+  line.textContent = [recording.error, recording.trouble, now, saved, remembered].filter(Boolean).join(" · ");
   line.className = recording.error ? "trouble" : "";
   line.hidden = !line.textContent;
 }
