@@ -187,7 +187,10 @@ def test_a_session_plays_through_the_page_and_can_be_sought_in(tmp_path):
             assert driver.find_element("id", "seek").get_attribute("max") == "15.96"
             driver.execute_script("const s = document.getElementById('seek'); s.value = 15.5; "
                                   "s.dispatchEvent(new Event('input'))")
-            output, _ = process.communicate(timeout=60)  # it ends half a second after that
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(3)  # its end is half a second after that, and there it stays
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=60)
         assert process.returncode == 0 and "Traceback" not in output
     finally:
         process.kill()
