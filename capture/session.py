@@ -75,24 +75,25 @@ class SessionSource:
         if self.next >= self.end:
             missing = self.index.missing_after if self.end == len(self.index.pts) else 0
             raise SourceEnded(f"{self.info.name} is over", lost=missing)
-        entry = self.index.entry(self.next)
+        number, self.next = self.next, self.next + 1  # a frame that is damaged is not tried again
+        entry = self.index.entry(number)
         section = self.index.sections[entry.section]
         if entry.section != self._section:
-            self._open_tracks(section, entry.pts)
+            self._open_tracks(section, entry.pts, number)
         buffers = {kind: self._buffer(kind, Encoding[section.buffers[kind.name.lower()]], track, entry.pts)
                    for kind, track in self._tracks.items()}
         facts = facts_of(entry)
         if self._cut:
             facts["flags"] |= Flags.RESET
-        self.next, self._cut = self.next + 1, False
+        self._cut = False
         return Frame(buffers=buffers, **facts)
 
-    def _open_tracks(self, section: Section, pts: int) -> None:
+    def _open_tracks(self, section: Section, pts: int, number: int) -> None:
         self._close_tracks()
         for name in section.buffers:
             if (kind := Kind[name.upper()]) in self.kinds:
                 self._tracks[kind] = TrackReader(own_file(self.path, track_file(name, section.number)))
-                if self.next and self.index.section_of[self.next - 1] == section.number:
+                if number and self.index.section_of[number - 1] == section.number:
                     self._tracks[kind].seek(pts)
         self._section = section.number
 
