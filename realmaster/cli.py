@@ -23,7 +23,7 @@ from capture.errors import CaptureError
 from realmaster import config
 from realmaster.errors import UserError
 from realmaster.evaluation.settings import Evaluate
-from realmaster.pairs.settings import PairsCheck, PairsExport, PairsRender
+from realmaster.pairs.settings import PairsAssets, PairsCheck, PairsDraw, PairsExport, PairsRender, PairsTruth
 from realmaster.settings import checked, from_toml
 from realmaster.training.settings import Export, Train
 from trt_engines.manifest import EngineError
@@ -41,6 +41,9 @@ COMMANDS: dict[str, tuple[type[Any], str]] = {
     "doctor": (config.Doctor, "realmaster.commands.doctor"),
     "keys": (config.Keys, "realmaster.commands.keys"),
     "pairs render": (PairsRender, "realmaster.commands.pairs"),
+    "pairs assets": (PairsAssets, "realmaster.commands.pairs"),
+    "pairs truth": (PairsTruth, "realmaster.commands.pairs"),
+    "pairs draw": (PairsDraw, "realmaster.commands.pairs"),
     "pairs check": (PairsCheck, "realmaster.commands.pairs"),
     "pairs export": (PairsExport, "realmaster.commands.pairs"),
     "train": (Train, "realmaster.commands.training"),

@@ -1,7 +1,7 @@
 """Draws the scene as an older game would, and every buffer of the frame contract with it.
 
-Direct light only, no shadows, no reflections, no anti-aliasing. One pass writes colour, normals,
-motion vectors with view depth, and object ids; glass is blended over it and owns the other buffers.
+Direct light only, no reflections, no anti-aliasing; the rest as its `GameStyle` says. One pass writes colour,
+normals, motion vectors with view depth, and object ids; glass is blended over it and owns the other buffers.
 """
 
 from __future__ import annotations
@@ -9,90 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
 from engine_plugins.demo_game.geometry import F32, Matrix, Mesh
-from engine_plugins.demo_game.scene import Scene, projection
-from engine_plugins.demo_game.textures import SIZE
-
-_VERTEX = """
-#version 330
-uniform mat4 model, to_clip, to_previous_clip;
-in vec3 in_position; in vec3 in_normal; in vec2 in_uv;
-out vec3 normal; out vec2 uv; out vec3 before; out vec3 world;
-void main() {
-    world = (model * vec4(in_position, 1.0)).xyz;
-    normal = mat3(model) * in_normal;
-    uv = in_uv;
-    before = (to_previous_clip * vec4(in_position, 1.0)).xyw;
-    gl_Position = to_clip * vec4(in_position, 1.0);
-}
-"""
-
-_FRAGMENT = """
-#version 330
-#define LAMPS %d
-uniform sampler2D albedo; uniform vec2 size; uniform float metres; uniform int object_id;
-uniform vec3 sun, sunlight, ambient, haze; uniform vec4 glow; uniform vec2 alpha;
-#if LAMPS
-uniform vec3 lamps[2 * LAMPS];  // a position, then its power
-#endif
-in vec3 normal; in vec2 uv; in vec3 before; in vec3 world;
-layout(location = 0) out vec4 colour;
-layout(location = 1) out vec4 world_normal;
-layout(location = 2) out vec4 motion_depth;
-layout(location = 3) out uint id;
-void main() {
-    vec3 n = normalize(normal);
-    vec3 light = ambient + sunlight * max(dot(n, sun), 0.0);
-#if LAMPS
-    for (int i = 0; i < LAMPS; i++) {
-        vec3 way = lamps[2 * i] - world;
-        float square = dot(way, way);
-        light += lamps[2 * i + 1] * 1.5 * max(dot(n, way) * inversesqrt(square), 0.0) / (1.0 + square);
-    }
-#endif
-    float inverse_depth = gl_FragCoord.w;  // 1 over clip space's w, which is the distance along the view axis
-    float fog = clamp((1.0 / inverse_depth - 30.0) / 220.0, 0.0, 0.75);
-    vec3 lit = mix(texture(albedo, uv / metres).rgb * light, glow.rgb, glow.a);
-    colour = vec4(mix(lit, haze, fog), alpha.x);
-    world_normal = vec4(n, alpha.y);
-    vec2 delta = (before.xy / before.z * 0.5 + 0.5) * size - gl_FragCoord.xy;
-    motion_depth = vec4(delta.x, -delta.y, inverse_depth, alpha.y);
-    id = uint(object_id);
-}
-"""
-
-_SKY_FRAGMENT = """
-#version 330
-uniform mat4 rays; uniform mat4 sky_motion; uniform vec2 size; uniform vec3 horizon, zenith;
-in vec2 clip;
-layout(location = 0) out vec4 colour;
-layout(location = 1) out vec4 world_normal;
-layout(location = 2) out vec4 motion_depth;
-layout(location = 3) out uint id;
-void main() {
-    vec4 ray = rays * vec4(clip, 1.0, 1.0);
-    float up = clamp(normalize(ray.xyz).y * 1.6, 0.0, 1.0);
-    colour = vec4(mix(horizon, zenith, up), 1.0);
-    world_normal = vec4(0.0);
-    vec4 before = sky_motion * vec4(ray.xyz, 0.0);
-    vec2 delta = (before.xy / before.w - clip) * 0.5 * size;
-    motion_depth = vec4(delta.x, -delta.y, 0.0, 0.0);
-    id = 0u;
-}
-"""
-
-_SKY_VERTEX = """
-#version 330
-out vec2 clip;
-void main() {
-    clip = vec2((gl_VertexID << 1) & 2, gl_VertexID & 2) * 2.0 - 1.0;
-    gl_Position = vec4(clip, 0.999999, 1.0);
-}
-"""
+from engine_plugins.demo_game.scene import Material, Scene, projection
+from engine_plugins.demo_game.shaders import (
+    BLOB_FRAGMENT,
+    BLOB_VERTEX,
+    SKY_FRAGMENT,
+    SKY_VERTEX,
+    WORLD_FRAGMENT,
+    WORLD_VERTEX,
+)
+from engine_plugins.demo_game.style import PLAIN, GameStyle
 
 
 @dataclass(frozen=True)
@@ -133,35 +65,62 @@ class Rasteriser:
     Raises `NoOpenGLError` if there is none to be had.
     """
 
-    def __init__(self, scene: Scene, width: int, height: int) -> None:
-        self.scene, self.size = scene, (width, height)
+    def __init__(self, scene: Scene, width: int, height: int, style: GameStyle = PLAIN) -> None:
+        self.scene, self.size, self.style = scene, (width, height), style
         self.gl = open_context()
         self.lamps = [lamp for lamp in scene.lamps if any(lamp.power)]
         self.lit = min(len(self.lamps), MOST_LAMPS)
-        self.program = self.gl.program(vertex_shader=_VERTEX, fragment_shader=_FRAGMENT % self.lit)
-        self.sky = self.gl.program(vertex_shader=_SKY_VERTEX, fragment_shader=_SKY_FRAGMENT)
+        self.program = self.gl.program(vertex_shader=WORLD_VERTEX % self.lit, fragment_shader=WORLD_FRAGMENT % self.lit)
+        self.sky = self.gl.program(vertex_shader=SKY_VERTEX, fragment_shader=SKY_FRAGMENT)
         self.sky_array = self.gl.vertex_array(self.sky, [])
+        self.blob = self.gl.program(vertex_shader=BLOB_VERTEX, fragment_shader=BLOB_FRAGMENT)
+        self.blob_array = self.gl.vertex_array(self.blob, [])
         targets = [(4, "f1"), (4, "f2"), (4, "f2"), (1, "u4")]
         self.targets = [self.gl.texture(self.size, n, dtype=d) for n, d in targets]
         self.frame = self.gl.framebuffer(self.targets, self.gl.depth_texture(self.size))
-        self.textures = {k: self._texture(m.texture.colour) for k, m in scene.materials.items()}
+        self.textures = {k: self._texture(m) for k, m in scene.materials.items()}
+        self.photo = self._sky_texture()
+        self._uploaded: dict[int, moderngl.VertexArray] = {}
         meshes = {name: self._upload(mesh) for name, mesh in scene.static_by_material.items()}
         self.static, self.glass = ([item for item in meshes.items() if scene.materials[item[0]].clear is clear]
                                    for clear in (False, True))
         self.movers = [[(p.material, p.object_id, self._upload(p.mesh)) for p in mover.parts]
                        for mover in scene.movers]
+        self.radii = [max((float(np.linalg.norm(p.mesh.position, axis=1).max(initial=0)) for p in mover.parts),
+                          default=0.0) for mover in scene.movers]
         self.glowing = [(radiance, self._upload(mesh)) for radiance, mesh in scene.glowing.items()]
         self.projection = projection(width / height)
         # Glass blends its colour alone: its other outputs have alpha 1 and so replace; no alpha is ever written.
         blend: Any = (moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, moderngl.ZERO, moderngl.ONE)
         self.gl.blend_func = blend
 
-    def _texture(self, colour: NDArray[np.uint8]) -> moderngl.Texture:
-        texture = self.gl.texture((SIZE, SIZE), 3, np.ascontiguousarray(colour[::-1]).tobytes())
-        texture.build_mipmaps()
+    def _texture(self, material: Material) -> moderngl.Texture:
+        found = material.texture
+        alpha = np.full(found.colour.shape[:2], 255, np.uint8) if found.alpha is None else found.alpha
+        picture = self.style.texture(np.dstack([found.colour, alpha]))
+        size = picture.shape[1], picture.shape[0]
+        texture = self.gl.texture(size, 4, np.ascontiguousarray(picture[::-1]).tobytes())
+        if self.style.smooth:
+            texture.build_mipmaps()
+        else:
+            texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
         return texture
 
+    def _sky_texture(self) -> moderngl.Texture | None:
+        """The photographed sky as a small picture of 8 bits, or nothing where the game has two colours."""
+        photo, rows = self.scene.sky.photo, self.style.sky_rows
+        if photo is None or not rows:
+            return None
+        small = np.asarray(cv2.resize(photo, (2 * rows, rows), interpolation=cv2.INTER_AREA))
+        shown = np.clip(small * (0.45 / (np.median(small[: rows // 2]) + 1e-6)), 0, 1) ** (1 / 2.2)
+        return self.gl.texture((2 * rows, rows), 3, np.round(shown[::-1] * 255).astype(np.uint8).tobytes())
+
     def _upload(self, mesh: Mesh) -> moderngl.VertexArray:
+        if id(mesh) not in self._uploaded:
+            self._uploaded[id(mesh)] = self._new_array(mesh)
+        return self._uploaded[id(mesh)]
+
+    def _new_array(self, mesh: Mesh) -> moderngl.VertexArray:
         data = np.concatenate([mesh.position, mesh.normal, mesh.uv], 1).astype("f4")
         buffer, index = self.gl.buffer(data.tobytes()), self.gl.buffer(mesh.index.tobytes())
         layout = [(buffer, "3f 3f 2f", "in_position", "in_normal", "in_uv")]
@@ -183,10 +142,13 @@ class Rasteriser:
         previous_view, previous_t = (view, t) if cut else (before[0], max(t - dt, 0.0))
         self.frame.use()
         self.frame.clear(depth=1.0)
-        self.gl.enable(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
+        self.gl.enable(moderngl.DEPTH_TEST)
         self._draw_world(view, previous_view, t, previous_t)
         self._draw_sky(view, previous_view)  # only where nothing else is
-        self._draw_glass()
+        self.gl.enable(moderngl.BLEND)
+        self._draw_blobs(view, t)
+        self._draw_glass(view, previous_view, t, previous_t)
+        self.gl.disable(moderngl.BLEND)
         return self._read(view, previous_view, shot)
 
     def _draw_sky(self, view: F32, previous_view: F32) -> None:
@@ -197,24 +159,17 @@ class Rasteriser:
         self._set(self.sky, "size", self.size)
         self._set(self.sky, "horizon", self.scene.sky.horizon)
         self._set(self.sky, "zenith", self.scene.sky.zenith)
+        self._set(self.sky, "yaw", self.scene.sky.yaw)
+        self._set(self.sky, "pictured", 0.0 if self.photo is None else 1.0)
+        if self.photo is not None:
+            self.photo.use(0)
         self.sky_array.render(moderngl.TRIANGLES, vertices=3)
 
     def _draw_world(self, view: F32, previous_view: F32, t: float, previous_t: float) -> None:
         self._light(view)
-        lens, previous_lens = self.projection @ view, self.projection @ previous_view
         identity = np.eye(4, dtype=np.float32)
-        for mover, parts in zip(self.scene.movers, self.movers, strict=True):
-            pose = mover.motion.pose(t)
-            if view[2] @ pose[:, 3] > BEHIND:
-                continue
-            previous = mover.motion.pose(previous_t)
-            if np.abs(pose[:3, 3] - previous[:3, 3]).max() > JUMP:
-                previous = pose
-            self._place(pose, lens @ pose, previous_lens @ previous)
-            for material, object_id, array in parts:
-                self._material(material, object_id)
-                array.render(moderngl.TRIANGLES)
-        self._place(identity, lens, previous_lens)
+        self._draw_movers(view, previous_view, t, previous_t, clear=False)
+        self._place(identity, self.projection @ view, self.projection @ previous_view)
         for radiance, array in self.glowing:
             self._set(self.program, "glow", (*np.clip(radiance, 0, 1), 1.0))
             array.render(moderngl.TRIANGLES)
@@ -223,24 +178,55 @@ class Rasteriser:
             self._material(material, 0)
             array.render(moderngl.TRIANGLES)
 
-    def _draw_glass(self) -> None:
-        """Static panes, over all that is behind them; lens and place are those that `_draw_world` left."""
-        self.gl.enable(moderngl.BLEND)
+    def _draw_movers(self, view: F32, previous_view: F32, t: float, previous_t: float, *, clear: bool) -> None:
+        """The movers' parts that are of glass, or all others."""
+        lens, previous_lens = self.projection @ view, self.projection @ previous_view
+        for mover, parts, radius in zip(self.scene.movers, self.movers, self.radii, strict=True):
+            shown = [part for part in parts if self.scene.materials[part[0]].clear is clear]
+            pose = mover.motion.pose(t)
+            if not shown or view[2] @ pose[:, 3] > max(BEHIND, 1.5 * radius):
+                continue
+            previous = mover.motion.pose(previous_t)
+            if np.abs(pose[:3, 3] - previous[:3, 3]).max() > JUMP:
+                previous = pose
+            self._place(pose, lens @ pose, previous_lens @ previous)
+            for material, object_id, array in shown:
+                self._material(material, object_id)
+                array.render(moderngl.TRIANGLES)
+
+    def _draw_blobs(self, view: F32, t: float) -> None:
+        """A round shadow under everything that stands or moves."""
+        if not self.style.blobs:
+            return
+        self.gl.disable(moderngl.CULL_FACE)
+        self._set(self.blob, "to_clip", self.projection @ view)
+        for mover in self.scene.movers:
+            pose = mover.motion.pose(t)
+            size = float(np.linalg.norm(pose[:3, 0]))
+            wide = max((float(np.abs(p.mesh.position[:, [0, 2]]).max(initial=0)) for p in mover.parts), default=0.0)
+            self._set(self.blob, "place", (*(float(v) for v in pose[:3, 3] + (0, 0.03, 0)), 0.9 * wide * size))
+            self.blob_array.render(moderngl.TRIANGLE_STRIP, vertices=4)
+
+    def _draw_glass(self, view: F32, previous_view: F32, t: float, previous_t: float) -> None:
+        """Panes, over all that is behind them."""
         self._set(self.program, "alpha", (GLASS, 1.0))
+        self._draw_movers(view, previous_view, t, previous_t, clear=True)
+        self._place(np.eye(4, dtype=np.float32), self.projection @ view, self.projection @ previous_view)
         for material, array in self.glass:
             self._material(material, 0)
             array.render(moderngl.TRIANGLES)
-        self.gl.disable(moderngl.BLEND)
 
     def _light(self, view: F32) -> None:
         """Sets the sky's light, and the lamps that are nearest to the camera."""
-        sky, program = self.scene.sky, self.program
+        sky, program, style = self.scene.sky, self.program, self.style
+        eye = -view[:3, :3].T @ view[:3, 3]
         for name, value in (("sun", sky.sun), ("sunlight", sky.sunlight), ("ambient", sky.ambient),
                             ("haze", sky.horizon), ("size", self.size), ("glow", (0.0, 0.0, 0.0, 0.0)),
-                            ("alpha", (1.0, 0.0))):
+                            ("alpha", (1.0, 0.0)), ("eye", tuple(float(v) for v in eye)),
+                            ("fog", (*style.fog, style.fog_most)),
+                            ("lit", {"pixel": 0, "vertex": 1, "flat": 2, "none": 3}[style.light])):
             self._set(program, name, value)
         if self.lit:
-            eye = -view[:3, :3].T @ view[:3, 3]
             nearest = sorted(self.lamps, key=lambda lamp: float(np.linalg.norm(np.array(lamp.centre) - eye)))
             self._set(program, "lamps", [v for lamp in nearest[:self.lit] for v in (lamp.centre, lamp.power)])
 
@@ -254,6 +240,9 @@ class Rasteriser:
         material = self.scene.materials[name]
         self._set(self.program, "metres", material.texture.metres)
         self._set(self.program, "object_id", object_id)
+        self._set(self.program, "thin", int(material.thin))
+        self._set(self.program, "cut", -1.0 if material.texture.alpha is None else ALPHA_CUT)
+        (self.gl.disable if material.thin else self.gl.enable)(moderngl.CULL_FACE)
         self.textures[name].use(0)
 
     def _read(self, view: F32, previous_view: F32, shot: int) -> GBuffer:
@@ -265,7 +254,7 @@ class Rasteriser:
 
         motion_depth = read(2, 4, "f2")
         return GBuffer(
-            colour=read(0, 4, "u1"), normal=read(1, 4, "f2"),
+            colour=self.style.graded(read(0, 4, "u1")), normal=read(1, 4, "f2"),
             motion=motion_depth[..., :2], inverse_depth=motion_depth[..., 2],
             object_id=read(3, 1, "u4")[..., 0],
             view=view, previous_view=previous_view, projection=self.projection, shot=shot,
@@ -278,5 +267,7 @@ BEHIND = 6.0
 """Metres behind the camera from where on nothing of a mover can be seen."""
 MOST_LAMPS = 8
 """How many lamps light a frame."""
+ALPHA_CUT = 0.4
+"""Below this alpha there is nothing: a little under a half, as filtering thins a cut-out."""
 GLASS = 0.3
 """How much of a pane of glass the game draws over what is behind it."""

@@ -31,7 +31,7 @@ K = TypeVar("K")
 class Material:
     """A surface: tiling `texture`; `metallic`, `clearcoat` and `sheen` (of cloth) in [0, 1].
 
-    A `clear` surface is a thin pane of glass.
+    A `clear` surface is a thin pane of glass; a `leaf` lets light through. `thin` things are seen from both sides.
     """
 
     texture: Texture
@@ -39,6 +39,8 @@ class Material:
     clearcoat: float = 0.0
     sheen: float = 0.0
     clear: bool = False
+    leaf: bool = False
+    thin: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Sky:
     """What lights a world from afar: a `clear` sky with its sun, `overcast`, or `night`.
 
     `sun` is the unit vector towards it. The colours are what the game draws with: sRGB in [0, 1].
+    A `photo` sky is a photograph: radiance (H, W, 3) f32, rows from the zenith down, its left edge turned by `yaw`.
     """
 
     kind: str
@@ -90,6 +93,16 @@ class Sky:
     horizon: RGB
     sunlight: RGB
     ambient: RGB
+    photo: F32 | None = None
+    yaw: float = 0.0
+
+
+class Camera(Protocol):
+    """A camera's way through a shot."""
+
+    def view(self, t: float) -> F32:
+        """World-to-camera matrix (4, 4) at `t` seconds into the shot; the camera looks along -z."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -138,7 +151,7 @@ class Scene:
     movers: tuple[Mover, ...]
     lamps: tuple[Lamp, ...]
     sky: Sky
-    shots: tuple[Shot, ...]
+    shots: tuple[Camera, ...]
 
     def camera(self, t: float) -> tuple[F32, int]:
         """World-to-camera matrix at game time `t`, and the number of the shot it belongs to."""

@@ -12,11 +12,15 @@ SIZE = 256
 
 @dataclass(frozen=True)
 class Texture:
-    """One tile, `metres` wide and high in the world; repeats in both directions."""
+    """One tile, `metres` wide and high in the world; repeats in both directions.
+
+    `alpha` (H, W) u8, where there is one, cuts the surface out: it is there from 128 on.
+    """
 
     colour: NDArray[np.uint8]
     roughness: NDArray[np.float32]
     metres: float
+    alpha: NDArray[np.uint8] | None = None
 
 
 def _noise(rng: np.random.Generator, cells: int) -> NDArray[np.float64]:

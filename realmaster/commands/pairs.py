@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from realmaster.errors import UserError
-from realmaster.pairs.settings import PairsCheck, PairsExport, PairsRender
+from realmaster.pairs.settings import PairsAssets, PairsCheck, PairsDraw, PairsExport, PairsRender, PairsTruth
 
 
-def run(settings: PairsRender | PairsCheck | PairsExport) -> int:
+def run(settings: PairsAssets | PairsTruth | PairsDraw | PairsRender | PairsCheck | PairsExport) -> int:
     """Dispatches; the heavy imports happen here."""
+    try:
+        return _run(settings)
+    except ModuleNotFoundError as error:
+        raise UserError(f"pairs need {error.name}: pip install -e '.[pairs]'") from error
+
+
+def _run(settings: PairsAssets | PairsTruth | PairsDraw | PairsRender | PairsCheck | PairsExport) -> int:
     match settings:
+        case PairsAssets():
+            from realmaster.pairs.assets.make import make_pack
+
+            make_pack(settings)
+        case PairsTruth():
+            from realmaster.pairs.adding import add_truth
+
+            add_truth(settings)
+        case PairsDraw():
+            from realmaster.pairs.draw import draw_truth
+
+            draw_truth(settings)
         case PairsRender():
-            try:
-                from realmaster.pairs.render import render_pairs
-            except ModuleNotFoundError as error:
-                raise UserError(f"rendering pairs needs {error.name}: pip install -e '.[pairs]'") from error
+            from realmaster.pairs.render import render_pairs
+
             render_pairs(settings)
         case PairsCheck():
             from realmaster.pairs.check import check

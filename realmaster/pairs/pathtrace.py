@@ -17,21 +17,27 @@ from numpy.typing import NDArray
 
 from engine_plugins.demo_game import geometry as geo
 from engine_plugins.demo_game.geometry import Mesh
-from engine_plugins.demo_game.scene import FAR, NEAR, VERTICAL_FOV, Material, Mover, Scene, Sky, projection
+from engine_plugins.demo_game.scene import FAR, NEAR, VERTICAL_FOV, Mover, Scene, Sky, projection
+from engine_plugins.demo_game.worlds.motion import Still
 from realmaster.errors import UserError
+from realmaster.pairs.atlas import bind, textures
+from realmaster.pairs.foliage import cut_out
+from realmaster.pairs.temporal import Accumulator
 
-PATH_DEPTH = 6
+PATH_DEPTH = 5
+WHITE = 12.0
+"""Exposed radiance beyond which a pixel is a firefly; the film curve shows half of it as white already."""
 KEYS = {"clear": 0.20, "overcast": 0.20, "night": 0.085}
 """Where a photographer would put the mean of a picture's log luminance under each sky (0.18 is middle grey)."""
+
+PHOTO_KEY = 0.75
+"""How much darker a picture under a photographed sky is: its shadows are deeper, and its sun is brighter."""
 
 HIGHLIGHT = 0.75
 """What the 85th percentile of luminance may come to at most; the film curve shows it as 0.7 of white."""
 
 LAMP_RANGE = 45.0
 """Metres from the camera up to which lamps light the picture; it keeps the light sampling at lamps that matter."""
-
-MATTE = 0.5
-"""A surface rougher than this everywhere is drawn as plain diffuse, which is a fifth faster."""
 
 
 def load_mitsuba() -> Any:
@@ -50,9 +56,9 @@ def load_mitsuba() -> Any:
                         "apt-get install libllvm19") from error
     import drjit
 
-    # One kernel for a whole path is a third faster, but compiling it takes as long as tracing a dozen frames.
-    drjit.set_flag(drjit.JitFlag.SymbolicLoops, False)
-    drjit.set_flag(drjit.JitFlag.SymbolicCalls, False)
+    # One kernel for a whole path is a third faster; compiling it takes as long as tracing a few frames.
+    drjit.set_flag(drjit.JitFlag.SymbolicLoops, True)
+    drjit.set_flag(drjit.JitFlag.SymbolicCalls, True)
     return mi
 
 
@@ -110,34 +116,36 @@ class PathTracer:
 
     def __init__(self, scene: Scene, width: int, height: int, samples: int, t: float) -> None:
         self.mi = load_mitsuba()
-        self.scene, self.size = scene, (width, height)
+        self.scene, self.size, self.before = scene, (width, height), Accumulator()
         self.samples = samples * (2 if scene.lamps else 1)  # small lights are noisier than a sky
-        self._moving: dict[str, list[tuple[Mover, Mesh]]] = {}
+        self._moving: list[tuple[Mover, Mesh, str]] = []
+        self._standing: list[tuple[Mover, Mesh, str]] = []
+        self._foliage: dict[int, list[tuple[Mover, Mesh, str]]] = {}
         for mover in scene.movers:
+            still = isinstance(mover.motion, Still)
             for part in mover.parts:
-                self._moving.setdefault(part.material, []).append((mover, part.mesh))
+                item = (mover, part.mesh, part.material)
+                if still and scene.materials[part.material].leaf:
+                    self._foliage.setdefault(id(part.mesh), []).append(item)
+                else:
+                    (self._standing if still else self._moving).append(item)
         self.world = self.mi.load_dict(self._world(t), optimize=False)
         self.parameters = self.mi.traverse(self.world)
         self.exposure = self._meter(t)
 
-    def _bsdf(self, material: Material) -> dict[str, Any]:
-        def bitmap(data: NDArray[Any], raw: bool) -> dict[str, Any]:
-            scale = self.mi.ScalarTransform4f().scale(1 / material.texture.metres)
-            return {"type": "bitmap", "bitmap": self.mi.Bitmap(np.ascontiguousarray(data)), "raw": raw,
-                    "wrap_mode": "repeat", "to_uv": scale}
+    def _bsdfs(self) -> dict[str, Any]:
+        """A material for each of the scene's: of three kinds, which look the rest up in the scene's `Book`."""
+        book, self.slots = bind(self.scene.materials)
+        page = textures(self.mi, book)
+        solid = self.mi.load_dict({"type": "twosided", "bsdf": {
+            "type": "principled", "base_color": page["colour"], "roughness": page["roughness"],
+            "metallic": page["metallic"], "clearcoat": page["clearcoat"], "clearcoat_gloss": 0.95, "specular": 0.5}})
+        leaf = self.mi.load_dict({"type": "principledthin", "base_color": page["colour"], "roughness": 0.45,
+                                  "diff_trans": 0.7, "spec_trans": 0.0, "eta": 1.4})
+        glass = self.mi.load_dict({"type": "thindielectric"})
+        return {name: glass if m.clear else leaf if m.leaf else solid for name, m in self.scene.materials.items()}
 
-        texture = material.texture
-        if material.clear:
-            return {"type": "thindielectric"}
-        colour = bitmap(texture.colour, raw=False)
-        if texture.roughness.min() > MATTE and not (material.metallic or material.clearcoat):
-            return {"type": "twosided", "bsdf": {"type": "diffuse", "reflectance": colour}}
-        return {"type": "twosided", "bsdf": {
-            "type": "principled", "base_color": colour, "sheen": material.sheen,
-            "roughness": bitmap(texture.roughness[..., None], raw=True), "metallic": material.metallic,
-            "clearcoat": material.clearcoat, "clearcoat_gloss": 0.95, "specular": 0.5}}
-
-    def _shape(self, name: str, mesh: Mesh, properties: dict[str, Any]) -> Any:
+    def _shape(self, name: str, mesh: Mesh, properties: dict[str, Any], slots: NDArray[Any] | None = None) -> Any:
         mi = self.mi
         given = mi.Properties()
         for key, value in properties.items():
@@ -150,11 +158,13 @@ class PathTracer:
         parameters["vertex_texcoords"] = mesh.uv.ravel()
         parameters["faces"] = mesh.index.ravel()
         parameters.update()
+        if slots is not None:
+            shape.add_attribute("face_slot", 1, slots.astype(np.float32))
         return shape
 
     def _world(self, t: float) -> dict[str, Any]:
         mi = self.mi
-        bsdfs = {name: mi.load_dict(self._bsdf(m)) for name, m in self.scene.materials.items()}
+        bsdfs = self._bsdfs()
         view, _ = self.scene.camera(t)
         world: dict[str, Any] = {
             "type": "scene",
@@ -162,10 +172,14 @@ class PathTracer:
                            "img": {"type": "path", "max_depth": PATH_DEPTH}},
             "sky": self._sky(), "sensor": self._sensor(view),
         }
-        for name, mesh in self.scene.static_by_material.items():
-            world[f"static_{name}"] = self._shape(f"static_{name}", mesh, {"bsdf": bsdfs[name]})
-        for name in self._moving:
-            world[f"moving_{name}"] = self._shape(f"moving_{name}", self._posed(name, t), {"bsdf": bsdfs[name]})
+        static = [(part.mesh, part.material) for part in self.scene.static]
+        static += [(mesh.transformed(mover.motion.pose(t)), name) for mover, mesh, name in self._standing]
+        # What stands still is a group of its own, so that a frame rebuilds the search tree of what moves alone.
+        world["static"] = {"type": "shapegroup", **self._shapes("static", static, bsdfs)}
+        world["static_at"] = {"type": "instance", "shapegroup": {"type": "ref", "id": "static"}}
+        world |= self._shapes("moving", self._posed(t), bsdfs)
+        for i, trees in enumerate(self._foliage.values()):
+            self._grow(world, f"foliage_{i}", trees, bsdfs)
         eye = -view[:3, :3].T.astype(np.float64) @ view[:3, 3]
         for i, (radiance, mesh) in enumerate(self.scene.glowing.items()):
             near = nearby(mesh, eye)
@@ -174,17 +188,46 @@ class PathTracer:
                 world[f"lamp_{i}"] = self._shape(f"lamp_{i}", near, {"emitter": light})
         return world
 
+    def _grow(self, world: dict[str, Any], name: str, trees: list[tuple[Mover, Mesh, str]], bsdfs: dict[str, Any]
+              ) -> None:
+        """The leaves of one kind of tree, cut out of their cards, at each place where it stands."""
+        _, cards, material = trees[0]
+        alpha = self.scene.materials[material].texture.alpha
+        leaves = cards if alpha is None else cut_out(cards, alpha)
+        world[name] = {"type": "shapegroup", **self._shapes(name, [(leaves, material)], bsdfs)}
+        for i, (mover, _, _) in enumerate(trees):
+            world[f"{name}_at_{i}"] = {
+                "type": "instance", "shapegroup": {"type": "ref", "id": name},
+                "to_world": self.mi.ScalarTransform4f(mover.motion.pose(0).astype(np.float64))}
+
+    def _shapes(self, name: str, parts: list[tuple[Mesh, str]], bsdfs: dict[str, Any]) -> dict[str, Any]:
+        """`parts` merged into one shape for each of Mitsuba's materials, so that there are few."""
+        groups: dict[str, list[tuple[Mesh, str]]] = {}
+        for mesh, material in parts:
+            groups.setdefault(self._kind(material), []).append((mesh, material))
+        return {f"{name}_{kind}": self._shape(
+            f"{name}_{kind}", geo.merge([mesh for mesh, _ in group]), {"bsdf": bsdfs[group[0][1]]},
+            np.repeat([float(self.slots[m]) for _, m in group], [len(mesh.index) for mesh, _ in group]))
+            for kind, group in groups.items()}
+
+    def _kind(self, material: str) -> str:
+        found = self.scene.materials[material]
+        return "glass" if found.clear else "leaf" if found.leaf else "solid"
+
     def _sky(self) -> dict[str, Any]:
         sky = self.scene.sky
+        if sky.photo is not None:
+            turn = self.mi.ScalarTransform4f().rotate([0, 1, 0], float(np.rad2deg(sky.yaw)))
+            return {"type": "envmap", "bitmap": self.mi.Bitmap(sky.photo), "to_world": turn}
         if sky.kind == "clear":
             return {"type": "sunsky", "sun_direction": list(sky.sun), "turbidity": sky.turbidity,
                     "sun_scale": 0.75, "sky_scale": 1.4, "albedo": 0.25,
                     "to_world": self.mi.ScalarTransform4f().rotate([1, 0, 0], -90)}  # the sky model is z-up
         return {"type": "envmap", "bitmap": self.mi.Bitmap(environment(sky))}
 
-    def _posed(self, material: str, t: float) -> Mesh:
-        """Everything that moves and is of `material`, where it is at `t`."""
-        return geo.merge([mesh.transformed(mover.motion.pose(t)) for mover, mesh in self._moving[material]])
+    def _posed(self, t: float) -> list[tuple[Mesh, str]]:
+        """Everything that moves, where it is at `t`."""
+        return [(mesh.transformed(mover.motion.pose(t)), material) for mover, mesh, material in self._moving]
 
     def _camera_to_world(self, view: NDArray[np.float32]) -> Any:
         flip = np.diag([-1.0, 1.0, -1.0, 1.0])  # Mitsuba's camera looks along +z with x to the left
@@ -200,10 +243,12 @@ class PathTracer:
 
     def _trace(self, t: float, seed: int) -> NDArray[np.float32]:
         """All layers (H, W, 10) of the frame at `t`: radiance, normal, albedo, ray distance."""
-        for name in self._moving:
-            posed = self._posed(name, t)
-            self.parameters[f"moving_{name}.vertex_positions"] = posed.position.ravel()
-            self.parameters[f"moving_{name}.vertex_normals"] = posed.normal.ravel()
+        groups: dict[str, list[Mesh]] = {}
+        for mesh, material in self._posed(t):
+            groups.setdefault(self._kind(material), []).append(mesh)
+        for kind, meshes in groups.items():
+            self.parameters[f"moving_{kind}.vertex_positions"] = np.concatenate([m.position for m in meshes]).ravel()
+            self.parameters[f"moving_{kind}.vertex_normals"] = np.concatenate([m.normal for m in meshes]).ravel()
         view, _ = self.scene.camera(t)
         self.parameters["sensor.to_world"] = self.mi.Transform4f(self._camera_to_world(view))
         self.parameters.update()
@@ -217,13 +262,22 @@ class PathTracer:
         luminance = self._trace(t, 0)[..., :3] @ np.array((0.2126, 0.7152, 0.0722))
         levels = np.asarray(cv2.resize(luminance, (32, 18), interpolation=cv2.INTER_AREA))
         middle = KEYS[self.scene.sky.kind] / float(np.exp(np.log(levels + 1e-4).mean()))
+        if self.scene.sky.photo is not None:
+            middle *= PHOTO_KEY
         return min(middle, HIGHLIGHT / float(np.quantile(levels, 0.85)))
 
-    def render(self, t: float, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Frame at game time `t`: sRGB (H, W, 3) u8 and view depth (H, W) f32 in metres, 0 at the sky."""
+    def render(self, t: float, seed: int = 0, motion: NDArray[np.floating[Any]] | None = None
+               ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Frame at game time `t`: sRGB (H, W, 3) u8 and view depth (H, W) f32 in metres, 0 at the sky.
+
+        With the game's `motion` (H, W, 2) from the frame rendered before, that frame's light is made use of.
+        """
         import pyoidn
 
         layers = self._trace(t, seed)
         albedo, normal = np.clip(layers[..., 6:9], 0, 1), layers[..., 3:6]
-        photo = tone_map(pyoidn.denoise(layers[..., :3], albedo, normal, hdr=True), self.exposure)
+        radiance = np.minimum(np.nan_to_num(layers[..., :3]), WHITE / self.exposure)
+        if motion is not None:
+            radiance = self.before.add(radiance, albedo, normal, layers[..., 9], motion)
+        photo = tone_map(pyoidn.denoise(radiance, albedo, normal, hdr=True), self.exposure)
         return photo, view_depth(layers[..., 9])

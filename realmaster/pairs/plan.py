@@ -66,7 +66,8 @@ ENOUGH = 0.01
 """Share of the picture that newcomers should cover in a clip's last frame."""
 
 
-def choose_start(draw: Callable[[float], GBuffer], shots: int, seconds: float, seed: int) -> float:
+def choose_start(draw: Callable[[float], GBuffer], shots: int, seconds: float, seed: int,
+                 candidates: int = CANDIDATES) -> float:
     """Game time at which a clip of `seconds` begins: a clear view, and three times in four one that something enters.
 
     `draw` renders the game at a time. The clip never spans a cut.
@@ -74,7 +75,7 @@ def choose_start(draw: Callable[[float], GBuffer], shots: int, seconds: float, s
     rng = np.random.default_rng([seed, 7])
     best, most = 0.0, -1.0
     enough = ENOUGH if rng.random() < 0.75 else 0.0
-    for _ in range(CANDIDATES):
+    for _ in range(candidates):
         start = int(rng.integers(shots)) * SHOT_SECONDS + float(rng.uniform(0.3, SHOT_SECONDS - 0.3 - seconds))
         first, middle, last = (draw(start + seconds * part) for part in (0, 0.5, 1))
         near = max(float((view.inverse_depth > 1 / TOO_NEAR).mean()) for view in (first, middle, last))

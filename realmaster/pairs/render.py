@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from multiprocessing import active_children, get_context
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +27,12 @@ from realmaster.errors import UserError
 from realmaster.pairs import align
 from realmaster.pairs.dataset import CARD, CLIPS, INDEX, Card, Clip, Dataset, Refused, checksums, encode
 from realmaster.pairs.pathtrace import PathTracer, use_threads
-from realmaster.pairs.plan import FPS, PRESETS, ClipPlan, Preset, choose_start, plan
+from realmaster.pairs.plan import FPS, PRESETS, ClipPlan, choose_start, plan
 from realmaster.pairs.settings import PairsRender
 from realmaster.pairs.sheet import contact_sheet
 from realmaster.progress import Progress
 
+R = TypeVar("R")
 GENERATOR = "realmaster worlds 1"
 
 
@@ -56,7 +59,7 @@ def render_clip(clip: ClipPlan, folder: Path) -> Clip | Refused:
     except UserError as error:
         return Refused(name=clip.name, why=str(error))
     path = folder / clip.name
-    _write(path, clip, start, drawn, photos)
+    write_pair(path, f"{clip.world} {clip.seed}", start, drawn, photos)
     return Clip(name=clip.name, split=clip.split, world=clip.world, seed=clip.seed, start=round(start, 4),
                 frames=clip.preset.frames, caption=scene.caption, alignment=figures,
                 newcomers=newcomers([b.object_id for b in drawn]), sha256=checksums(path))
@@ -74,11 +77,11 @@ def newcomers(object_ids: list[NDArray[np.uint32]]) -> dict[str, int]:
     return entered
 
 
-def _write(path: Path, clip: ClipPlan, start: float, drawn: list[GBuffer], photos: list[NDArray[np.uint8]]) -> None:
+def write_pair(path: Path, source: str, start: float, drawn: list[GBuffer], photos: list[NDArray[np.uint8]]) -> None:
     """One session: the game's frames with every buffer, and the photographs."""
     for left in (path, path.with_name(path.name + ".part")):
         shutil.rmtree(left, ignore_errors=True)  # of a run that was killed before it could write the index
-    writer = SessionWriter(path, About(source=f"{clip.world} {clip.seed}", pacing="framelocked", clock="game"))
+    writer = SessionWriter(path, About(source=source, pacing="framelocked", clock="game"))
     frames, pictures = FrameCoder(), PhotoCoder(LOSSLESS_RGB)
     for i, (buffers, photo) in enumerate(zip(drawn, photos, strict=True)):
         pts = round(i * 1000 / FPS)
@@ -93,10 +96,8 @@ def _start_worker(threads: int) -> None:
     use_threads(threads)
 
 
-def _prepare(out: Path, preset: Preset) -> tuple[set[str], Card]:
+def prepare_dataset(out: Path, card: Card) -> set[str]:
     """Makes the dataset's folder, or goes on with one of the same card; says which clips it has."""
-    width, height = preset.size
-    card = Card(width=width, height=height, frames=preset.frames, fps=FPS, samples=preset.samples, generator=GENERATOR)
     out.mkdir(parents=True, exist_ok=True)
     if not (out / CARD).exists():
         (out / CARD).write_bytes(encode(card) + b"\n")
@@ -104,14 +105,14 @@ def _prepare(out: Path, preset: Preset) -> tuple[set[str], Card]:
     found = Dataset(out)
     if found.card != card:
         raise UserError(f"{out} holds another kind of clips ({found.card}): choose another --out")
-    return {clip.name for clip in found.clips} | {clip.name for clip in found.refused}, card
+    return {clip.name for clip in found.clips} | {clip.name for clip in found.refused}
 
 
-def _results(missing: list[ClipPlan], folder: Path, workers: int) -> Iterator[Clip | Refused]:
-    """Renders in `workers` processes. Raises `UserError` if one of them dies or cannot draw."""
+def results(todo: list[Callable[[], R]], workers: int) -> Iterator[R]:
+    """Does it all in `workers` processes. Raises `UserError` if one of them dies or cannot draw."""
     threads = max(1, (os.cpu_count() or 1) // workers)
     with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (threads,)) as pool:
-        jobs: list[Future[Clip | Refused]] = [pool.submit(render_clip, clip, folder) for clip in missing]
+        jobs: list[Future[R]] = [pool.submit(job) for job in todo]
         try:
             for job in as_completed(jobs):
                 yield job.result()
@@ -130,12 +131,15 @@ def _results(missing: list[ClipPlan], folder: Path, workers: int) -> Iterator[Cl
 def render_pairs(settings: PairsRender) -> None:
     """Renders every missing clip of the preset, prints its figures, and draws the contact sheet."""
     preset = PRESETS[settings.preset]
-    done, _ = _prepare(settings.out, preset)
+    width, height = preset.size
+    done = prepare_dataset(settings.out, Card(width=width, height=height, frames=preset.frames, fps=FPS,
+                                              samples=preset.samples, generator=GENERATOR))
     clips = plan(preset)
     missing = [clip for clip in clips if clip.name not in done]
     progress = Progress("pairs", len(clips), "clips", clock=time.monotonic, done=len(clips) - len(missing))
     with (settings.out / INDEX).open("ab", buffering=0) as index:
-        for result in _results(missing, settings.out / CLIPS, min(settings.workers, max(1, len(missing)))):
+        todo = [partial(render_clip, clip, settings.out / CLIPS) for clip in missing]
+        for result in results(todo, min(settings.workers, max(1, len(missing)))):
             index.write(encode(result) + b"\n")
             match result:
                 case Clip(name=name, alignment=a):

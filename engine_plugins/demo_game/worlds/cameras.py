@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine_plugins.demo_game.geometry import F32
-from engine_plugins.demo_game.scene import SHOT_SECONDS, Point, Shot
+from engine_plugins.demo_game.scene import SHOT_SECONDS, Camera, Point, Shot
 
 _KEYS = 11
 
@@ -24,7 +24,7 @@ def orbit(centre: Point, radius: float, height: float, start: float, speed: floa
     return Shot(eyes.astype(np.float32), np.tile(np.array(centre, np.float32), (_KEYS, 1)))
 
 
-def entrance(rng: np.random.Generator, number: int, shot: Shot) -> tuple[float, F32, F32]:
+def entrance(rng: np.random.Generator, number: int, shot: Camera) -> tuple[float, F32, F32]:
     """A moment of shot `number` at which something may come into the picture: game time, eye (3,), forward (3,)."""
     local = float(rng.uniform(1, SHOT_SECONDS - 1))
     view = shot.view(local)
