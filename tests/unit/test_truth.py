@@ -22,7 +22,7 @@ from realmaster.pairs.assets.catalogue import PACKAGES, SHA256, Package
 from realmaster.pairs.assets.fetch import fetch
 from realmaster.pairs.foliage import cut_out
 from realmaster.pairs.temporal import Accumulator
-from realmaster.pairs.truth import split_of, upcoming
+from realmaster.pairs.truth import split_of, sure, upcoming
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +130,13 @@ def test_more_truth_goes_on_where_there_is_least_and_splits_share_no_seed() -> N
     assert len(set(first)) == 40
     assert {split_of("park", i) for i in range(16)} == {"train", "validation", "test"}
     assert split_of("circuit", 0) == "test"
+
+
+def test_hits_are_compared_where_the_game_has_no_edge_against_the_sky() -> None:
+    inverse = np.zeros((8, 8), np.float16)
+    inverse[:, 4:] = 0.5
+    depth = np.full((8, 8), 3.0, np.float32)  # the photograph hits something everywhere
+    told = sure(inverse, depth)
+    assert (told[:, :3] == 3).all(), "a hit in the game's sky is told"
+    assert (told[:, 3] == 0).all()
+    assert (told[:, 4] == 2).all(), "at the edge the game's own depth stands in"

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from engine_plugins.demo_game.pack import Pack
 from engine_plugins.demo_game.place import Place
-from engine_plugins.demo_game.places import park, street
+from engine_plugins.demo_game.places import circuit, park, street
 
-PLACES: dict[str, Callable[[int, Pack], Place]] = {"street": street.build, "park": park.build}
+PLACES: dict[str, Callable[[int, Pack], Place]] = {
+    "street": street.build, "park": park.build, "circuit": circuit.build}
 """Name to builder."""

@@ -98,7 +98,8 @@ class Converter:
     def finish(self) -> None:
         """Writes the index and the credits."""
         about = pack.About(pack.VERSION, self.models, self.surfaces, self.environments)
-        (self.out / "CREDITS").write_text("\n".join(sorted(self.credits)) + "\n")
+        packages = [f"{p.name} {p.version}: {p.licence}" for p in catalogue.PACKAGES.values()]
+        (self.out / "CREDITS").write_text("\n".join([*packages, "", *sorted(self.credits)]) + "\n")
         (self.out / pack.INDEX).write_bytes(msgspec.json.format(msgspec.json.encode(about)))
 
     def _write_picture(self, file: str, picture: NDArray[np.uint8]) -> None:
