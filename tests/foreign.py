@@ -141,7 +141,7 @@ def whole(frame: Frame) -> bool:
     if frame.camera is None or not {Kind.DEPTH, Kind.SCENE_COLOR} <= frame.buffers.keys():
         return False
     depth = frame.buffers[Kind.DEPTH].data
-    return float(np.median(depth)) < 0.5 * float(depth.max())
+    return float(np.median(depth)) < 0.8 * float(depth.max())  # a hillside without any sky has 0.6
 
 
 def in_play(source: EngineSource, count: int = 60) -> list[Frame]:
