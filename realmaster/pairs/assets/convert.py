@@ -24,6 +24,8 @@ from realmaster.pairs.assets import catalogue, houses, roads
 from realmaster.pairs.assets.models import Converted, furniture, read_picture
 
 HERE = Path(__file__).parent
+GROW_SECONDS = 600.0
+"""How long Node.js may take for all trees; on two cores it takes less than one minute."""
 
 
 def linear(srgb: NDArray[np.uint8]) -> F32:
@@ -188,8 +190,12 @@ class Converter:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copytree(self.source / package / "package", place)
         (work / "trees.mjs").write_bytes((HERE / "trees.mjs").read_bytes())
-        done = subprocess.run(["node", "trees.mjs", ".", *(preset for preset, _ in catalogue.TREES.values())],
-                              cwd=work, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(["node", "trees.mjs", ".", *(preset for preset, _ in catalogue.TREES.values())],
+                                  cwd=work, capture_output=True, text=True, check=False, timeout=GROW_SECONDS)
+        except (FileNotFoundError, subprocess.TimeoutExpired) as error:
+            raise UserError(f"the trees did not grow ({error}): Node.js 18 or newer is needed (Debian: apt-get install "
+                            "nodejs)") from error
         if done.returncode:
             raise UserError(f"the trees did not grow: {done.stderr.strip().splitlines()[-1:]}; Node.js 18 or newer "
                             "is needed (Debian: apt-get install nodejs)")

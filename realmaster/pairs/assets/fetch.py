@@ -21,6 +21,10 @@ COMMANDS: dict[str, Callable[[Package], list[str]]] = {
 """What each client is called with, in the folder where the file shall lie."""
 OTHERWISE = {"apt": "it comes with Debian", "pip": "it comes with Python", "npm": "Debian: apt-get install npm nodejs"}
 
+FETCH_SECONDS = 3600.0
+END_SECONDS = 60.0
+"""How long a package client, and a child whose output is at its end, may take."""
+
 
 def digest(path: Path) -> str:
     """SHA-256 of a file."""
@@ -37,9 +41,11 @@ def fetch(package: Package, sha256: str, downloads: Path) -> Path:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         try:
-            done = subprocess.run(command, cwd=part, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, cwd=part, capture_output=True, text=True, check=False, timeout=FETCH_SECONDS)
         except FileNotFoundError as error:
             raise UserError(f"{command[0]} is needed to fetch {package.name} ({OTHERWISE[package.client]})") from error
+        except subprocess.TimeoutExpired as error:
+            raise UserError(f"`{' '.join(command)}` did not end within an hour: run it again") from error
         found = sorted(part.iterdir())
         if done.returncode or len(found) != 1:
             last = (done.stderr.strip().splitlines() or ["it brought no file"])[-1]
@@ -74,6 +80,6 @@ def unpack(package: Package, path: Path, target: Path, wanted: tuple[str, ...]) 
             for member in archive:
                 if member.name.removeprefix("./").startswith(wanted) and not member.isdir():
                     archive.extract(member, part, filter="data")
-        if stream.wait():
+        if stream.wait(END_SECONDS):  # its output is at its end
             raise UserError(f"dpkg-deb cannot unpack {path}: delete it and run this again")
     part.replace(target)
