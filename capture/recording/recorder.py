@@ -153,7 +153,7 @@ class Recorder:
             self._error = f"the recorder has not answered for {PUT_SECONDS:.0f} s: look whether its disk still works"
 
     def _busy(self) -> bool:
-        return self._queue.qsize() > BUSY
+        return self.active and self._queue.qsize() > BUSY
 
     def _hear(self, saved: str, error: str) -> None:
         """What became of a save."""

@@ -24,8 +24,8 @@ WAITING = 2
 CLOSE_SECONDS = 60.0
 """So long is waited at the end for what is still to be written."""
 LOOK_SECONDS = 0.05
-GIVE_WAY_SECONDS = 1.0
-"""So long at most the saver stands back, picture by picture, while the recorder has its hands full."""
+GIVE_WAY_SECONDS = 10.0
+"""How long one save gives way to a busy recorder, all together: then it takes its turn like everybody."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,9 @@ class ReplaySaver:
         writer = SessionWriter(save.path, self.about, numbered=save.numbered)
         disk = DiskWatch(writer.part, self.reserve)
         try:
+            looks = round(GIVE_WAY_SECONDS / LOOK_SECONDS)
             for coded in recoded(save.items):
-                self._give_way()
+                looks = self._give_way(looks)
                 writer.write(coded)
                 if not disk.enough():
                     break
@@ -78,11 +79,12 @@ class ReplaySaver:
         writer.close()
         self.tell(writer.summary, disk.trouble)
 
-    def _give_way(self) -> None:
-        for _ in range(round(GIVE_WAY_SECONDS / LOOK_SECONDS)):
-            if self._closing.is_set() or not self.busy():
-                return
+    def _give_way(self, looks: int) -> int:
+        """Waits while the recorder is busy, for so many looks at most; returns how many are left."""
+        while looks and self.busy() and not self._closing.is_set():
             self._closing.wait(LOOK_SECONDS)
+            looks -= 1
+        return looks
 
 
 def from_here(items: list[KeptFrame | KeptPhoto]) -> list[KeptFrame | KeptPhoto]:
