@@ -97,7 +97,8 @@ def record_from_the_page(driver, folder: Path) -> None:
     body.send_keys("r")
     wait_for(driver, f"/recording to .*: [1-9]/.test({line})")
     body.send_keys("r")
-    wait_for(driver, f"{line}.includes('saved')")
+    wait_for(driver, f"/saved .*take-/.test({line})")
+    until(lambda: [path for path in folder.glob("take-*") if path.suffix != ".part"])  # its last pictures are there
     body.send_keys("l")
     wait_for(driver, f"/saved .*replay-/.test({line})")
     for path in folder.iterdir():
