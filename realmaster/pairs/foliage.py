@@ -11,10 +11,10 @@ from scipy.spatial import Delaunay
 
 from engine_plugins.demo_game.geometry import F32, Mesh
 
-SIDE = 128
+SIDE = 64
 """Texels a side to which a card's alpha is brought before its outline is followed."""
 TOLERANCE = 1.3
-"""Texels of `SIDE` by which the outline may be off: about 40 triangles a card."""
+"""Texels of `SIDE` by which the outline may be off: about 12 triangles a card, enough for a picture of 256 x 144."""
 
 
 def outline(alpha: NDArray[np.uint8]) -> tuple[F32, NDArray[np.uint32]]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engine_plugins.demo_game import geometry as geo
 from engine_plugins.demo_game.geometry import Mesh
-from engine_plugins.demo_game.scene import FAR, NEAR, VERTICAL_FOV, Mover, Scene, Sky, projection
+from engine_plugins.demo_game.scene import FAR, NEAR, VERTICAL_FOV, Scene, Sky, projection
 from engine_plugins.demo_game.worlds.motion import Still
 from realmaster.errors import UserError
 from realmaster.pairs.atlas import bind, textures
@@ -25,6 +25,10 @@ from realmaster.pairs.foliage import cut_out
 from realmaster.pairs.temporal import Accumulator
 
 PATH_DEPTH = 5
+REPEATED = 150_000
+"""Triangles that may be added by repeating a model that stands still; beyond that it is instanced.
+
+Each instance makes the first frame slower to start."""
 WHITE = 12.0
 """Exposed radiance beyond which a pixel is a firefly; the film curve shows half of it as white already."""
 KEYS = {"clear": 0.20, "overcast": 0.20, "night": 0.085}
@@ -118,19 +122,9 @@ class PathTracer:
         self.mi = load_mitsuba()
         self.scene, self.size, self.before = scene, (width, height), Accumulator()
         self.samples = samples * (2 if scene.lamps else 1)  # small lights are noisier than a sky
-        self._moving: list[tuple[Mover, Mesh, str]] = []
-        self._standing: list[tuple[Mover, Mesh, str]] = []
-        self._foliage: dict[int, list[tuple[Mover, Mesh, str]]] = {}
-        for mover in scene.movers:
-            still = isinstance(mover.motion, Still)
-            for part in mover.parts:
-                item = (mover, part.mesh, part.material)
-                if still and scene.materials[part.material].leaf:
-                    self._foliage.setdefault(id(part.mesh), []).append(item)
-                else:
-                    (self._standing if still else self._moving).append(item)
         self.world = self.mi.load_dict(self._world(t), optimize=False)
         self.parameters = self.mi.traverse(self.world)
+        self._launch = self._frozen()
         self.exposure = self._meter(t)
 
     def _bsdfs(self) -> dict[str, Any]:
@@ -172,14 +166,7 @@ class PathTracer:
                            "img": {"type": "path", "max_depth": PATH_DEPTH}},
             "sky": self._sky(), "sensor": self._sensor(view),
         }
-        static = [(part.mesh, part.material) for part in self.scene.static]
-        static += [(mesh.transformed(mover.motion.pose(t)), name) for mover, mesh, name in self._standing]
-        # What stands still is a group of its own, so that a frame rebuilds the search tree of what moves alone.
-        world["static"] = {"type": "shapegroup", **self._shapes("static", static, bsdfs)}
-        world["static_at"] = {"type": "instance", "shapegroup": {"type": "ref", "id": "static"}}
-        world |= self._shapes("moving", self._posed(t), bsdfs)
-        for i, trees in enumerate(self._foliage.values()):
-            self._grow(world, f"foliage_{i}", trees, bsdfs)
+        self._populate(world, t, bsdfs)
         eye = -view[:3, :3].T.astype(np.float64) @ view[:3, 3]
         for i, (radiance, mesh) in enumerate(self.scene.glowing.items()):
             near = nearby(mesh, eye)
@@ -188,17 +175,32 @@ class PathTracer:
                 world[f"lamp_{i}"] = self._shape(f"lamp_{i}", near, {"emitter": light})
         return world
 
-    def _grow(self, world: dict[str, Any], name: str, trees: list[tuple[Mover, Mesh, str]], bsdfs: dict[str, Any]
-              ) -> None:
-        """The leaves of one kind of tree, cut out of their cards, at each place where it stands."""
-        _, cards, material = trees[0]
-        alpha = self.scene.materials[material].texture.alpha
-        leaves = cards if alpha is None else cut_out(cards, alpha)
-        world[name] = {"type": "shapegroup", **self._shapes(name, [(leaves, material)], bsdfs)}
-        for i, (mover, _, _) in enumerate(trees):
-            world[f"{name}_at_{i}"] = {
-                "type": "instance", "shapegroup": {"type": "ref", "id": name},
-                "to_world": self.mi.ScalarTransform4f(mover.motion.pose(0).astype(np.float64))}
+    def _populate(self, world: dict[str, Any], t: float, bsdfs: dict[str, Any]) -> None:
+        """Everything at `t`. What stands still is one group of shapes, but a model that would be much of it when
+        repeated is a group of its own, as is each that moves, with an instance wherever it stands."""
+        models: dict[tuple[tuple[int, str], ...], list[int]] = {}
+        for i, mover in enumerate(self.scene.movers):
+            models.setdefault(tuple((id(part.mesh), part.material) for part in mover.parts), []).append(i)
+        static = [(part.mesh, part.material) for part in self.scene.static]
+        for number, places in enumerate(models.values()):
+            movers = [self.scene.movers[i] for i in places]
+            parts = [(self._whole(part.mesh, part.material), part.material) for part in movers[0].parts]
+            size = sum(len(mesh.index) for mesh, _ in parts)
+            if all(isinstance(m.motion, Still) for m in movers) and (len(movers) - 1) * size <= REPEATED:
+                static += [(mesh.transformed(m.motion.pose(t)), name) for m in movers for mesh, name in parts]
+                continue
+            world[f"model_{number}"] = {"type": "shapegroup", **self._shapes(f"model_{number}", parts, bsdfs)}
+            for i, mover in zip(places, movers, strict=True):
+                world[f"mover_{i}"] = {
+                    "type": "instance", "shapegroup": {"type": "ref", "id": f"model_{number}"},
+                    "to_world": self.mi.ScalarTransform4f(mover.motion.pose(t).astype(np.float64))}
+        world["static"] = {"type": "shapegroup", **self._shapes("static", static, bsdfs)}
+        world["static_at"] = {"type": "instance", "shapegroup": {"type": "ref", "id": "static"}}
+
+    def _whole(self, mesh: Mesh, material: str) -> Mesh:
+        """The mesh as geometry alone: leaves are cut out of their cards."""
+        found = self.scene.materials[material]
+        return cut_out(mesh, found.texture.alpha) if found.leaf and found.texture.alpha is not None else mesh
 
     def _shapes(self, name: str, parts: list[tuple[Mesh, str]], bsdfs: dict[str, Any]) -> dict[str, Any]:
         """`parts` merged into one shape for each of Mitsuba's materials, so that there are few."""
@@ -225,10 +227,6 @@ class PathTracer:
                     "to_world": self.mi.ScalarTransform4f().rotate([1, 0, 0], -90)}  # the sky model is z-up
         return {"type": "envmap", "bitmap": self.mi.Bitmap(environment(sky))}
 
-    def _posed(self, t: float) -> list[tuple[Mesh, str]]:
-        """Everything that moves, where it is at `t`."""
-        return [(mesh.transformed(mover.motion.pose(t)), material) for mover, mesh, material in self._moving]
-
     def _camera_to_world(self, view: NDArray[np.float32]) -> Any:
         flip = np.diag([-1.0, 1.0, -1.0, 1.0])  # Mitsuba's camera looks along +z with x to the left
         return np.linalg.inv(view.astype(np.float64)) @ flip
@@ -243,16 +241,26 @@ class PathTracer:
 
     def _trace(self, t: float, seed: int) -> NDArray[np.float32]:
         """All layers (H, W, 10) of the frame at `t`: radiance, normal, albedo, ray distance."""
-        groups: dict[str, list[Mesh]] = {}
-        for mesh, material in self._posed(t):
-            groups.setdefault(self._kind(material), []).append(mesh)
-        for kind, meshes in groups.items():
-            self.parameters[f"moving_{kind}.vertex_positions"] = np.concatenate([m.position for m in meshes]).ravel()
-            self.parameters[f"moving_{kind}.vertex_normals"] = np.concatenate([m.normal for m in meshes]).ravel()
+        for i, mover in enumerate(self.scene.movers):
+            if not isinstance(mover.motion, Still):
+                pose = mover.motion.pose(t).astype(np.float64)
+                self.parameters[f"mover_{i}.to_world"] = self.mi.AffineTransform4f(pose)
         view, _ = self.scene.camera(t)
         self.parameters["sensor.to_world"] = self.mi.Transform4f(self._camera_to_world(view))
         self.parameters.update()
-        return np.array(self.mi.render(self.world, spp=self.samples, seed=seed), np.float32)
+        return np.array(self._launch(self.world, self.mi.UInt32(seed)), np.float32)
+
+    def _frozen(self) -> Any:
+        """The function that traces a frame; from its third call on it starts kernels without describing them anew."""
+        import drjit
+
+        samples, render = self.samples, self.mi.render
+
+        @drjit.freeze(auto_opaque=False)
+        def launch(world: Any, seed: Any) -> Any:
+            return render(world, spp=samples, seed=seed)
+
+        return launch
 
     def _meter(self, t: float) -> float:
         """The exposure for the shot, measured once at `t`: log-average metering (Reinhard et al., 2002).
