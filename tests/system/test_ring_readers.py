@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
@@ -14,6 +15,7 @@ from capture.engine import EngineSource
 from capture.errors import SourceEnded
 from capture.frame import Flags, Frame, packed_size
 from capture.ring import RingReader, RingWriter
+from capture.ring.layout import LOCKED_FRAMES, LOOK_SECONDS
 from capture.source import Pacing
 from tests.conftest import moving_frames
 
@@ -52,11 +54,24 @@ def rest_of(source: EngineSource) -> list[Frame]:
     return frames
 
 
+def until_held(writer: RingWriter, read: int) -> int:
+    """Waits until the game waits for a reader who has read `read` frames and not yet asked for the next.
+
+    Returns how many the game has published by then: it may still write a frame while the reader works on its last.
+    """
+    held = read - 1 + LOCKED_FRAMES
+    while writer.head < held:
+        time.sleep(LOOK_SECONDS)
+    return held
+
+
 @pytest.mark.parametrize("pacing", list(Pacing))
 def test_one_who_looks_on_takes_no_frame_from_a_recorder(ring_name, pacing):
-    with locked_game(ring_name, moving_frames(COUNT)), closing(EngineSource(ring_name, Pacing.FRAMELOCKED)) as recorder:
+    with (locked_game(ring_name, moving_frames(COUNT)) as writer,
+          closing(EngineSource(ring_name, Pacing.FRAMELOCKED)) as recorder):
         frames = [recorder.read(1)]
         for _ in range(3):
+            held = until_held(writer, len(frames))
             if pacing is Pacing.FRAMELOCKED:  # a second recorder has to look on, too
                 looker = RingReader(ring_name, firm=True)
                 assert looker.wait(1) and looker.read(newest=False) is not None
@@ -64,6 +79,7 @@ def test_one_who_looks_on_takes_no_frame_from_a_recorder(ring_name, pacing):
             else:
                 looker = EngineSource(ring_name, pacing)
                 assert looker.read(1) is not None and looker.read(0) is None
+            assert writer.head == held, "the game still waits for the recorder"
             frames += [recorder.read(1) for _ in range(10)]
             looker.close()
         frames += rest_of(recorder)
