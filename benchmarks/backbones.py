@@ -3,7 +3,7 @@
 `python -m benchmarks.backbones` on a GPU; `--toy` runs every line at toy size anywhere, to see that it runs. For each
 model, number of steps and way of running: milliseconds a window, new frames a second, how many times the yardstick
 (plain diffusers, both videos in one sequence), and which share of the compute floor that is: the FLOP that
-`realmaster.backbones.known` counts for that way, over what this GPU's matrix product reaches in the same run.
+`realmaster.models.large.known` counts for that way, over what this GPU's matrix product reaches in the same run.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from safetensors.torch import save_file
 
 from benchmarks.common import machine
-from realmaster.backbones.in_context import InContext, Reading, Reference
-from realmaster.backbones.known import MODELS, Known
-from realmaster.backbones.load import latent_video
-from realmaster.backbones.ltx import LTXTokens
-from realmaster.backbones.tiny_video import TAEHV, TinyVideo
-from realmaster.backbones.tokens import Prompt, TokenTransformer
-from realmaster.backbones.video import Autoencoder, DecodesOn, EncodesOn, LatentVideo
-from realmaster.backbones.wan import WanTokens
-from realmaster.sampler import sigmas
+from realmaster.models.large.in_context import InContext, Reading, Reference
+from realmaster.models.large.known import MODELS, Known
+from realmaster.models.large.load import latent_video
+from realmaster.models.large.ltx import LTXTokens
+from realmaster.models.large.tiny_video import TAEHV, TinyVideo
+from realmaster.models.large.tokens import Prompt, TokenTransformer
+from realmaster.models.large.video import Autoencoder, DecodesOn, EncodesOn, LatentVideo
+from realmaster.models.large.wan import WanTokens
+from realmaster.models.sampler import sigmas
 
 TOY = "--toy" in sys.argv
 WINDOW, STEPS, TEXT = (64, 128, 17) if TOY else (832, 480, 33), (1, 2, 4, 8), 512
@@ -148,7 +148,7 @@ def stock(model: Any, inputs: Inputs, steps: int) -> None:
 
 @torch.no_grad()
 def ours(tokens: TokenTransformer, inputs: Inputs, steps: int, reading: Reading) -> None:
-    """The loop of `realmaster.backbones.graphs` and `realmaster.sampler`."""
+    """The loop of `realmaster.models.large.graphs` and `realmaster.models.sampler`."""
     context = InContext(tokens, reading.reach)
     x, clean = inputs.noise, Reference(inputs.reference if reading.scale == 1 else inputs.half, reading.scale)
     cache = context.write(clean, inputs.prompt) if reading.attention == "one_way" else None
@@ -245,7 +245,7 @@ def overlap(video: Autoencoder) -> int:
 
 @torch.no_grad()
 def streaming(video: Autoencoder, pixels: torch.Tensor, latents: torch.Tensor) -> tuple[float, float] | None:
-    """The same of a window that goes on from another, as `realmaster.backbones.stream` does it; None if it cannot."""
+    """The same of a window that goes on from another, as `models.large.stream` does it; None if it cannot."""
     if not isinstance(video, DecodesOn):
         return None
     _, decoded = video.decode_on(latents, None)

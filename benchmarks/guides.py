@@ -18,7 +18,7 @@ from benchmarks.capture import display
 from benchmarks.common import machine
 from capture.frame import Frame
 from capture.source import Pacing
-from realmaster.probe import examine
+from realmaster.guides.probe import examine
 from tests.foreign import FOREIGN, Foreign, captured, opened, played, read_until
 
 OWN = {"demo game": "engine_plugins.demo_game", "ViZDoom": "engine_plugins.vizdoom_game",

@@ -26,9 +26,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import machine
-from realmaster.backbones.in_context import Attention, InContext, Reference
-from realmaster.backbones.load import Backbone, load_backbone
-from realmaster.backbones.tokens import Prompt
+from realmaster.models.large.in_context import Attention, InContext, Reference
+from realmaster.models.large.load import Backbone, load_backbone
+from realmaster.models.large.tokens import Prompt
 from realmaster.training.large import add_lora
 from tests.checkpoints import MODELS, TEXT, make
 

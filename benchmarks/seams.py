@@ -13,10 +13,10 @@ from benchmarks.common import machine
 from bridge.protocol import RenderSettings
 from engine_plugins.demo_game.raster import Rasteriser
 from engine_plugins.demo_game.worlds import WORLDS
-from realmaster.backends import open_backend
 from realmaster.config import Model
 from realmaster.evaluation.stream import stream
-from realmaster.stitch import border_ratio
+from realmaster.models.open import open_backend
+from realmaster.stream.stitch import border_ratio
 
 FRAMES, FPS = 200, 24
 

@@ -14,10 +14,10 @@ from bridge.protocol import RenderSettings
 from engine_plugins.demo_game.raster import Rasteriser
 from engine_plugins.demo_game.scene import SHOT_SECONDS
 from engine_plugins.demo_game.worlds import WORLDS
-from realmaster.backends import open_backend
 from realmaster.config import Model
 from realmaster.evaluation.report import write_video
 from realmaster.evaluation.stream import stream
+from realmaster.models.open import open_backend
 from realmaster.pairs.plan import PRESETS, plan
 
 FPS = 24

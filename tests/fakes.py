@@ -10,8 +10,8 @@ import numpy as np
 from bridge.backend import Rendered
 from bridge.codec import Pixels
 from bridge.protocol import ModelSpec, Window
-from realmaster.sink import Shown
-from realmaster.stats import Stats
+from realmaster.stream.sink import Shown
+from realmaster.stream.stats import Stats
 
 SPEC = ModelSpec(model="tint", width=64, height=48, length=13, overlap=5)
 

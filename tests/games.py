@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from engine_plugins.opengl.launch import prepare
-from realmaster.program import Program
-from realmaster.stats import Stats
+from realmaster.launch.program import Program
+from realmaster.stream.stats import Stats
 
 PATIENCE = 60.0
 

@@ -16,11 +16,11 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from realmaster.backbones.in_context import InContext, Reference, stack, unstack
-from realmaster.backbones.tokens import Prompt
-from realmaster.backbones.wan import WanTokens
-from realmaster.models.tiny import load_lora, load_transformer, null_prompt, read_recipe
-from realmaster.models.tiny_vae import LATENT_CHANNELS, SPATIAL, TEMPORAL, TinyVAE
+from realmaster.models.large.in_context import InContext, Reference, stack, unstack
+from realmaster.models.large.tokens import Prompt
+from realmaster.models.large.wan import WanTokens
+from realmaster.models.tiny.autoencoder import LATENT_CHANNELS, SPATIAL, TEMPORAL, TinyVAE
+from realmaster.models.tiny.files import load_lora, load_transformer, null_prompt, read_recipe
 from trt_engines.manifest import VERSION, Manifest, sha256, write_manifest
 
 OPSET = 20

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from realmaster.sampler import Condition, Start, denoise, sigmas
+from realmaster.models.sampler import Condition, Start, denoise, sigmas
 from trt_engines.manifest import EngineError, Manifest, read_graph, read_manifest
 
 F32 = NDArray[np.float32]

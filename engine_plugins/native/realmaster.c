@@ -133,7 +133,7 @@ int rm_wanted(rm_ring *ring) {
     return ring->framelocked || control->head == 0 || lives(&control->reader_heartbeat_ns) || lives(&control->looked_ns);
 }
 
-/* Evenly spaced on average, and without bursts, as in `realmaster/pacing.py`. */
+/* Evenly spaced on average, and without bursts, as in `realmaster/stream/pacing.py`. */
 int rm_due(rm_ring *ring) {
     uint64_t period = load(&ring->control->reader_period_ns), now = now_ns();
     if (ring->framelocked || ring->control->head == 0 || !lives(&ring->control->reader_heartbeat_ns)) return 1;

@@ -10,7 +10,7 @@ from capture.frame import Frame
 from capture.source import Pacing
 from realmaster.config import CheckPlugin
 from realmaster.errors import UserError
-from realmaster.probe import examine
+from realmaster.guides.probe import examine
 
 MOST_FRAMES = 240
 """Frames kept to look at, at most: beyond them the watch ends early."""

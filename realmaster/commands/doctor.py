@@ -13,9 +13,9 @@ from pathlib import Path
 from bridge.errors import BridgeError
 from capture.errors import CaptureError
 from capture.screen import RegionGrab, ScreenSource
-from realmaster.backends import open_backend
 from realmaster.config import Doctor, Model
 from realmaster.errors import UserError
+from realmaster.models.open import open_backend
 from trt_engines.manifest import EngineError
 
 

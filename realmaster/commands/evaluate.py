@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from bridge.backend import Backend
 from bridge.protocol import RenderSettings
 from capture.frame import Kind
-from realmaster.backends import open_backend
 from realmaster.config import TINY
 from realmaster.errors import UserError
-from realmaster.evaluation.colour import ColourStatistics
 from realmaster.evaluation.drift import measure_drift
 from realmaster.evaluation.report import Report, facts_of
 from realmaster.evaluation.settings import Evaluate
 from realmaster.evaluation.stream import stream
 from realmaster.evaluation.table import LEGEND, Judge, Scores, rows_as_text, write_csv
+from realmaster.models.open import open_backend
 from realmaster.pairs.dataset import Clip, Dataset, Pair
+from realmaster.training.colour import ColourStatistics
 
 Video = NDArray[np.uint8]
 Method = Callable[[Pair], Video]

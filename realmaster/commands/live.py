@@ -15,17 +15,17 @@ from capture.source import Pacing
 from realmaster.commands.render import render_settings
 from realmaster.config import CaptureGame, Play, Record, Serve, Watching
 from realmaster.errors import UserError
-from realmaster.launch import Children
-from realmaster.preview.server import Controls, Preview
-from realmaster.recording import Recording
-from realmaster.regions import Regions
-from realmaster.runtime import session_folder
-from realmaster.session import Session
+from realmaster.guides.regions import Regions
+from realmaster.launch.children import Children
+from realmaster.launch.session_folder import session_folder
+from realmaster.launch.sources import open_source
+from realmaster.outputs.page.server import Controls, Preview
+from realmaster.outputs.recording import Recording
+from realmaster.outputs.status import JsonLog, StatusLine
 from realmaster.settings import as_toml
-from realmaster.sink import Sink
-from realmaster.sinks import JsonLog, StatusLine
-from realmaster.sources import open_source
-from realmaster.stats import Stats
+from realmaster.stream.session import Session
+from realmaster.stream.sink import Sink
+from realmaster.stream.stats import Stats
 
 CHECK_SECONDS = 0.5
 

@@ -7,9 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from realmaster.backbones.known import EFFICIENCY, GPUS, MODELS, Known, frames_per_second
 from realmaster.config import Models
 from realmaster.errors import UserError
+from realmaster.models.large.known import EFFICIENCY, GPUS, MODELS, Known, frames_per_second
 
 NOTES = f"""
 fps: new frames a second of the denoiser alone, an estimate at {EFFICIENCY:.0%} of the GPU's dense bf16 rate.

@@ -17,20 +17,20 @@ from capture.source import FileSource, Pacing
 from capture.video.join import Film
 from capture.video.sound import Sound
 from capture.video.source import VideoSource
-from realmaster.backends import open_backend
 from realmaster.config import Look, Render
-from realmaster.link import LocalLink, Resumable
+from realmaster.guides.regions import Regions
+from realmaster.launch.sources import used
+from realmaster.models.open import open_backend
 from realmaster.outputs.open import check, open_output
 from realmaster.outputs.output import Layout, Output
 from realmaster.outputs.place import Place
-from realmaster.papers import brief, signature
-from realmaster.regions import Regions
-from realmaster.resume import FILE, Progress, Saved, load, save
-from realmaster.session import Position, Session
-from realmaster.sinks import ProgressSink
-from realmaster.sources import used
-from realmaster.stitch import Piece
-from realmaster.workers import RayLink
+from realmaster.outputs.provenance import brief, signature
+from realmaster.outputs.status import ProgressSink
+from realmaster.stream.link import LocalLink, Resumable
+from realmaster.stream.resume import FILE, Progress, Saved, load, save
+from realmaster.stream.session import Position, Session
+from realmaster.stream.stitch import Piece
+from realmaster.stream.workers import RayLink
 
 SETTLE_FRAMES = 64
 """A killed render loses at most so many frames and a window."""

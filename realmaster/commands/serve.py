@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 
 from bridge.server import BridgeServer
-from realmaster.backends import open_backend
 from realmaster.config import Serve
+from realmaster.models.open import open_backend
 
 
 def run(settings: Serve) -> int:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from bridge.backend import Backend
 from bridge.protocol import RenderSettings
-from realmaster.evaluation.colour import to_lab
 from realmaster.evaluation.stream import stream
+from realmaster.training.colour import to_lab
 
 MINUTE = 60 * 24
 Video = NDArray[np.uint8]

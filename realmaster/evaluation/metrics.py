@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realmaster.warp import warp
+from realmaster.guides.warp import warp
 
 Video = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

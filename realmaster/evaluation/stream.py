@@ -10,10 +10,10 @@ from bridge.protocol import RenderSettings
 from capture.errors import SourceEnded
 from capture.frame import Flags, Frame, color_frame
 from capture.source import Pacing, SourceInfo
-from realmaster.link import LocalLink
-from realmaster.session import Session
-from realmaster.sink import Shown
-from realmaster.stats import Stats
+from realmaster.stream.link import LocalLink
+from realmaster.stream.session import Session
+from realmaster.stream.sink import Shown
+from realmaster.stream.stats import Stats
 
 Video = NDArray[np.uint8]
 

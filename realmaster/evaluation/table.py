@@ -14,7 +14,7 @@ from capture.frame import Kind
 from realmaster.evaluation import metrics
 from realmaster.evaluation.metrics import Motion, Video
 from realmaster.pairs.dataset import Clip, Pair
-from realmaster.stitch import border_ratio
+from realmaster.stream.stitch import border_ratio
 
 WINDOW, STRIDE = 13, 8
 """The live model's window and stride: which frames begin a chunk, and what "mid-window" means."""

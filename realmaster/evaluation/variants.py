@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from capture.frame import Kind
-from realmaster.backbones.in_context import InContext, Reference
-from realmaster.backbones.tokens import Prompt
-from realmaster.backbones.wan import WanTokens
-from realmaster.guides import pack_guides
-from realmaster.models.tiny import GUIDES_PROMPT, load_lora, load_transformer, null_prompt, read_recipe
-from realmaster.models.tiny_vae import TinyVAE
+from realmaster.guides.packing import pack_guides
+from realmaster.models.large.in_context import InContext, Reference
+from realmaster.models.large.tokens import Prompt
+from realmaster.models.large.wan import WanTokens
+from realmaster.models.sampler import noise
+from realmaster.models.tiny.autoencoder import TinyVAE
+from realmaster.models.tiny.files import GUIDES_PROMPT, load_lora, load_transformer, null_prompt, read_recipe
 from realmaster.pairs.dataset import Pair
-from realmaster.sampler import noise
-from realmaster.stitch import Stitcher
+from realmaster.stream.stitch import Stitcher
 from realmaster.training.data import to_frames, to_tensor
 
 LENGTH, OVERLAP = 13, 5

@@ -10,7 +10,7 @@ from realmaster.errors import UserError
 from realmaster.outputs import pictures, video
 from realmaster.outputs.output import Layout, Output
 from realmaster.outputs.place import Place
-from realmaster.resume import OURS
+from realmaster.stream.resume import OURS
 
 PICTURES = (".png", ".exr")
 

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realmaster.guides.pictures import Size, boxed
 from realmaster.outputs.place import Place
-from realmaster.pictures import Size, boxed
-from realmaster.sink import Shown
-from realmaster.stats import Stats
+from realmaster.stream.sink import Shown
+from realmaster.stream.stats import Stats
 
 
 class Layout:

@@ -13,9 +13,9 @@ from capture.video.files import VideoError, told
 from realmaster.errors import UserError
 from realmaster.outputs.output import Layout
 from realmaster.outputs.place import Place
-from realmaster.resume import FILE
-from realmaster.sink import Shown
-from realmaster.stats import Stats
+from realmaster.stream.resume import FILE
+from realmaster.stream.sink import Shown
+from realmaster.stream.stats import Stats
 
 NS = 1_000_000_000
 TIMES = "times.csv"

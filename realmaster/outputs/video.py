@@ -13,8 +13,8 @@ from capture.video.join import Film, join, pictures_in
 from realmaster.errors import UserError
 from realmaster.outputs.output import Layout
 from realmaster.outputs.place import Place
-from realmaster.sink import Shown
-from realmaster.stats import Stats
+from realmaster.stream.sink import Shown
+from realmaster.stream.stats import Stats
 
 NS = 1_000_000_000
 OURS = r"piece-\d+\.(nut|mov)|whole\.\w+"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realmaster.errors import UserError
-from realmaster.warp import psnr, warp
+from realmaster.guides.warp import psnr, warp
 
 F32 = NDArray[np.float32]
 MAX_HIT_MISMATCH = 0.03

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from capture.video.encode import write_clip
 from realmaster.errors import UserError
+from realmaster.guides.pictures import fit, place
 from realmaster.pairs.dataset import Dataset
 from realmaster.pairs.settings import PairsExport
-from realmaster.pictures import fit, place
 
 MULTIPLE = 32
 

@@ -31,12 +31,12 @@ from engine_plugins.demo_game.places import PLACES
 from engine_plugins.demo_game.raster import Rasteriser
 from engine_plugins.demo_game.scene import SHOT_SECONDS
 from realmaster.errors import UserError
+from realmaster.guides.warp import psnr
 from realmaster.pairs import align, frozen
 from realmaster.pairs.align import Alignment
 from realmaster.pairs.dataset import CLIPS, INDEX, Refused, encode
 from realmaster.pairs.pathtrace import PathTracer
 from realmaster.pairs.plan import FIRST_SEED, FPS, choose_start
-from realmaster.warp import psnr
 
 CARD = "truth.json"
 FORMAT, VERSION = "realmaster-truth", 1

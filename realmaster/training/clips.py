@@ -10,14 +10,14 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from capture.frame import Kind
-from realmaster.backbones.in_context import Reading
-from realmaster.backbones.load import Backbone
-from realmaster.backbones.text import prompts_for
-from realmaster.backbones.tokens import Prompt
 from realmaster.errors import UserError
-from realmaster.guides import pack_guides
+from realmaster.guides.packing import pack_guides
+from realmaster.models.large.in_context import Reading
+from realmaster.models.large.load import Backbone
+from realmaster.models.large.text import prompts_for
+from realmaster.models.large.tokens import Prompt
+from realmaster.models.tensor_files import save_tensors
 from realmaster.pairs.dataset import Clip, Dataset
-from realmaster.tensor_files import save_tensors
 from realmaster.training.data import U8, to_tensor
 from realmaster.training.settings import Train
 

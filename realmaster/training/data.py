@@ -12,8 +12,8 @@ from torch import Tensor
 
 from capture.frame import Kind
 from realmaster.errors import UserError
-from realmaster.guides import pack_guides
-from realmaster.models.tiny import prompt_of
+from realmaster.guides.packing import pack_guides
+from realmaster.models.tiny.files import prompt_of
 from realmaster.pairs.dataset import Dataset, Pair
 
 U8 = NDArray[np.uint8]

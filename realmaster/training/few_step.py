@@ -1,6 +1,6 @@
 """Makes the model good at few steps: trains LoRA and decoder through the sampler, on the pictures that come out.
 
-Sampling in 1, 2 or 4 Euler steps as `realmaster.sampler` does it, gradients through the last step alone
+Sampling in 1, 2 or 4 Euler steps as `realmaster.models.sampler` does it, gradients through the last step alone
 (as in Clark et al., "Directly Fine-Tuning Diffusion Models on Differentiable Rewards", 2024, truncated to K = 1).
 The loss is on pixels, their edges, and their change in time, against the path-traced truth.
 """
@@ -12,12 +12,12 @@ import torch
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from torch import Tensor
 
-from realmaster.backbones.in_context import Cache, InContext
-from realmaster.backbones.tokens import Prompt
-from realmaster.backbones.wan import WanTokens
-from realmaster.models.tiny import null_prompt
-from realmaster.models.tiny_vae import TinyVAE
-from realmaster.sampler import sigmas
+from realmaster.models.large.in_context import Cache, InContext
+from realmaster.models.large.tokens import Prompt
+from realmaster.models.large.wan import WanTokens
+from realmaster.models.sampler import sigmas
+from realmaster.models.tiny.autoencoder import TinyVAE
+from realmaster.models.tiny.files import null_prompt
 from realmaster.training.data import Pairs, pick_places, windows
 from realmaster.training.loop import Run, fit
 from realmaster.training.recipe import Phase, Stage

@@ -22,13 +22,13 @@ from accelerate import PartialState
 from peft import LoraConfig, get_peft_model_state_dict
 from torch import Tensor, nn
 
-from realmaster.backbones.in_context import LORA_TARGETS, InContext, Reading, Reference
-from realmaster.backbones.load import Expert, load_backbone
-from realmaster.backbones.lora.names import comfyui_keys
-from realmaster.backbones.lora.recipe import as_metadata
-from realmaster.backbones.tokens import Prompt
 from realmaster.errors import UserError
-from realmaster.tensor_files import save_tensors
+from realmaster.models.large.in_context import LORA_TARGETS, InContext, Reading, Reference
+from realmaster.models.large.load import Expert, load_backbone
+from realmaster.models.large.lora.names import comfyui_keys
+from realmaster.models.large.lora.recipe import as_metadata
+from realmaster.models.large.tokens import Prompt
+from realmaster.models.tensor_files import save_tensors
 from realmaster.training.clips import Clips, encode_clips
 from realmaster.training.loop import Run, fit
 from realmaster.training.recipe import Phase, Stage

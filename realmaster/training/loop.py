@@ -20,8 +20,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from realmaster.errors import UserError
+from realmaster.models.tensor_files import save_tensors
 from realmaster.progress import Progress
-from realmaster.tensor_files import save_tensors
 from realmaster.training.recipe import Phase, Stage
 
 SAVE_SECONDS = 120.0

@@ -14,11 +14,11 @@ import torch
 from accelerate import PartialState
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
-from realmaster.backbones.folder import resolve
 from realmaster.errors import UserError
-from realmaster.evaluation.colour import ColourStatistics
-from realmaster.models.tiny import load_lora, load_transformer, save_lora
-from realmaster.models.tiny_vae import TinyVAE
+from realmaster.models.large.folder import resolve
+from realmaster.models.tiny.autoencoder import TinyVAE
+from realmaster.models.tiny.files import load_lora, load_transformer, save_lora
+from realmaster.training.colour import ColourStatistics
 from realmaster.training.data import Pairs, load_pairs
 from realmaster.training.few_step import train_few_step
 from realmaster.training.large import check_settings, train_large

@@ -14,11 +14,11 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from peft import LoraConfig
 from torch import Tensor, nn
 
-from realmaster.backbones.in_context import LORA_TARGETS, Cache, InContext, Reference
-from realmaster.backbones.tokens import Prompt
-from realmaster.backbones.wan import WanTokens
-from realmaster.models.tiny import GUIDES_PROMPT, null_prompt
-from realmaster.models.tiny_vae import LATENT_CHANNELS, SPATIAL, TinyVAE
+from realmaster.models.large.in_context import LORA_TARGETS, Cache, InContext, Reference
+from realmaster.models.large.tokens import Prompt
+from realmaster.models.large.wan import WanTokens
+from realmaster.models.tiny.autoencoder import LATENT_CHANNELS, SPATIAL, TinyVAE
+from realmaster.models.tiny.files import GUIDES_PROMPT, null_prompt
 from realmaster.training.data import Pairs, Place, to_tensor
 from realmaster.training.loop import Run, fit
 from realmaster.training.recipe import RANK, Phase, Stage

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from realmaster.models.tiny_vae import LATENT_CHANNELS, TinyVAE
+from realmaster.models.tiny.autoencoder import LATENT_CHANNELS, TinyVAE
 from realmaster.training.data import Pairs, pick_places, windows
 from realmaster.training.loop import Run, fit
 from realmaster.training.recipe import Phase, Stage

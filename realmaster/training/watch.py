@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from bridge.protocol import ModelSpec, RenderSettings, Window
-from realmaster.backbones.graphs import BackboneGraphs, Running
-from realmaster.backbones.in_context import Reading
-from realmaster.backbones.load import Backbone
-from realmaster.backbones.text import prompts_for
 from realmaster.evaluation.report import write_video
+from realmaster.models.large.graphs import BackboneGraphs, Running
+from realmaster.models.large.in_context import Reading
+from realmaster.models.large.load import Backbone
+from realmaster.models.large.text import prompts_for
+from realmaster.models.sampler import WindowBackend
 from realmaster.pairs.dataset import Dataset
-from realmaster.sampler import WindowBackend
 from realmaster.training.clips import load_pair
 from realmaster.training.settings import Train
 

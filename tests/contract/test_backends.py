@@ -7,8 +7,8 @@ import pytest
 
 from bridge.backend import Backend
 from bridge.protocol import RenderSettings, Window
-from realmaster.backends import open_backend
 from realmaster.config import TINY, Model
+from realmaster.models.open import open_backend
 from tests.fakes import TintBackend
 
 BACKENDS = {"tint": TintBackend, "tiny": lambda: open_backend(Model())}

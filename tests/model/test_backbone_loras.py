@@ -16,13 +16,13 @@ from diffusers.pipelines.ltx2.pipeline_ltx2 import LTX2Pipeline  # noqa: E402
 from diffusers.pipelines.wan.pipeline_wan import WanPipeline  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from realmaster.backbones.in_context import InContext, Reading, Reference  # noqa: E402
-from realmaster.backbones.load import Backbone, load_backbone  # noqa: E402
-from realmaster.backbones.lora.apply import apply  # noqa: E402
-from realmaster.backbones.lora.fit import fit  # noqa: E402
-from realmaster.backbones.lora.read import Lora, agree, read_lora  # noqa: E402
-from realmaster.backbones.lora.recipe import as_metadata  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
+from realmaster.models.large.in_context import InContext, Reading, Reference  # noqa: E402
+from realmaster.models.large.load import Backbone, load_backbone  # noqa: E402
+from realmaster.models.large.lora.apply import apply  # noqa: E402
+from realmaster.models.large.lora.fit import fit  # noqa: E402
+from realmaster.models.large.lora.read import Lora, agree, read_lora  # noqa: E402
+from realmaster.models.large.lora.recipe import as_metadata  # noqa: E402
 from realmaster.training.large import add_lora, save_lora  # noqa: E402
 from tests.checkpoints import make  # noqa: E402
 from tests.model.test_backbones import latents, prompt, stock  # noqa: E402

@@ -14,9 +14,9 @@ from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
-from realmaster.backbones.folder import is_large  # noqa: E402
-from realmaster.backbones.load import load_backbone  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
+from realmaster.models.large.folder import is_large  # noqa: E402
+from realmaster.models.large.load import load_backbone  # noqa: E402
 from tests.checkpoints import TEXT, make  # noqa: E402
 
 WAN = (("condition_embedder.time_embedder.linear_1", "time_embedding.0"),

@@ -19,22 +19,22 @@ from safetensors.torch import save_file  # noqa: E402
 
 from bridge.protocol import RenderSettings, Window  # noqa: E402
 from capture.frame import Buffer, Encoding, Frame, Kind, color_frame  # noqa: E402
-from realmaster.backbones import memory  # noqa: E402
-from realmaster.backbones.graphs import BackboneGraphs  # noqa: E402
-from realmaster.backbones.in_context import Reading  # noqa: E402
-from realmaster.backbones.load import load_backbone  # noqa: E402
-from realmaster.backbones.lora.recipe import as_metadata  # noqa: E402
-from realmaster.backbones.memory import free_gb, weights_gb  # noqa: E402
-from realmaster.backbones.record import Recorder  # noqa: E402
-from realmaster.backbones.tiny_video import TAEHV, TinyVideo  # noqa: E402
-from realmaster.backends import open_backend  # noqa: E402
 from realmaster.config import Model  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
 from realmaster.evaluation.stream import stream  # noqa: E402
-from realmaster.guides import guides_of  # noqa: E402
-from realmaster.sampler import Anchor, Carry, WindowBackend  # noqa: E402
+from realmaster.guides.packing import guides_of  # noqa: E402
+from realmaster.models.large import memory  # noqa: E402
+from realmaster.models.large.graphs import BackboneGraphs  # noqa: E402
+from realmaster.models.large.in_context import Reading  # noqa: E402
+from realmaster.models.large.load import load_backbone  # noqa: E402
+from realmaster.models.large.lora.recipe import as_metadata  # noqa: E402
+from realmaster.models.large.memory import free_gb, weights_gb  # noqa: E402
+from realmaster.models.large.record import Recorder  # noqa: E402
+from realmaster.models.large.tiny_video import TAEHV, TinyVideo  # noqa: E402
+from realmaster.models.open import open_backend  # noqa: E402
+from realmaster.models.sampler import Anchor, Carry, WindowBackend  # noqa: E402
+from realmaster.stream.windows import Windower  # noqa: E402
 from realmaster.training.large import add_lora, save_lora  # noqa: E402
-from realmaster.windows import Windower  # noqa: E402
 from tests.checkpoints import make  # noqa: E402
 
 torch.set_num_threads(1)

@@ -14,12 +14,12 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchE
 from torch import Tensor  # noqa: E402
 from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
 
-from realmaster.backbones.attention import Context, Layer  # noqa: E402
-from realmaster.backbones.in_context import InContext, Reference  # noqa: E402
-from realmaster.backbones.load import Backbone, load_backbone  # noqa: E402
-from realmaster.backbones.tokens import Prompt, to_latents, to_tokens  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
-from realmaster.sampler import sigmas  # noqa: E402
+from realmaster.models.large.attention import Context, Layer  # noqa: E402
+from realmaster.models.large.in_context import InContext, Reference  # noqa: E402
+from realmaster.models.large.load import Backbone, load_backbone  # noqa: E402
+from realmaster.models.large.tokens import Prompt, to_latents, to_tokens  # noqa: E402
+from realmaster.models.sampler import sigmas  # noqa: E402
 from tests.checkpoints import MODELS, TEXT, make  # noqa: E402
 
 SIZE = (3, 4, 6)

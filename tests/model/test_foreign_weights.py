@@ -13,16 +13,16 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from realmaster.backbones.graphs import BackboneGraphs  # noqa: E402
-from realmaster.backbones.in_context import Reading  # noqa: E402
-from realmaster.backbones.load import load_backbone  # noqa: E402
-from realmaster.backbones.open import open_graphs  # noqa: E402
-from realmaster.backbones.record import Recorder  # noqa: E402
 from realmaster.config import Model  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
-from realmaster.models.tiny_vae import TinyVAE  # noqa: E402
-from realmaster.sampler import Condition, Start  # noqa: E402
-from realmaster.tensor_files import save_tensors  # noqa: E402
+from realmaster.models.large.graphs import BackboneGraphs  # noqa: E402
+from realmaster.models.large.in_context import Reading  # noqa: E402
+from realmaster.models.large.load import load_backbone  # noqa: E402
+from realmaster.models.large.open import open_graphs  # noqa: E402
+from realmaster.models.large.record import Recorder  # noqa: E402
+from realmaster.models.sampler import Condition, Start  # noqa: E402
+from realmaster.models.tensor_files import save_tensors  # noqa: E402
+from realmaster.models.tiny.autoencoder import TinyVAE  # noqa: E402
 from realmaster.training.settings import Train  # noqa: E402
 from realmaster.training.watch import DENOISING_STEPS, Watch  # noqa: E402
 from tests.checkpoints import make  # noqa: E402

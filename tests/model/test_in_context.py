@@ -19,14 +19,14 @@ from torch import Tensor  # noqa: E402
 from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
 
 from bridge.protocol import ModelSpec, RenderSettings, Window  # noqa: E402
-from realmaster.backbones.in_context import LORA_TARGETS, InContext, Reference  # noqa: E402
-from realmaster.backbones.tokens import Prompt  # noqa: E402
-from realmaster.backbones.wan import WanTokens  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
-from realmaster.models.tiny import load_lora, load_transformer, null_prompt, read_recipe, save_lora  # noqa: E402
-from realmaster.models.tiny_torch import TorchGraphs  # noqa: E402
-from realmaster.models.tiny_vae import LATENT_CHANNELS, TinyVAE  # noqa: E402
-from realmaster.sampler import WindowBackend  # noqa: E402
+from realmaster.models.large.in_context import LORA_TARGETS, InContext, Reference  # noqa: E402
+from realmaster.models.large.tokens import Prompt  # noqa: E402
+from realmaster.models.large.wan import WanTokens  # noqa: E402
+from realmaster.models.sampler import WindowBackend  # noqa: E402
+from realmaster.models.tiny.autoencoder import LATENT_CHANNELS, TinyVAE  # noqa: E402
+from realmaster.models.tiny.eager import TorchGraphs  # noqa: E402
+from realmaster.models.tiny.files import load_lora, load_transformer, null_prompt, read_recipe, save_lora  # noqa: E402
 from trt_engines.export import export_tiny  # noqa: E402
 from trt_engines.manifest import EngineError, read_manifest, sha256  # noqa: E402
 from trt_engines.ort import OrtGraphs  # noqa: E402

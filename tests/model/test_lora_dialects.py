@@ -22,10 +22,10 @@ from peft import LoraConfig, get_peft_model_state_dict  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from realmaster.backbones.lora.apply import apply  # noqa: E402
-from realmaster.backbones.lora.fit import fit  # noqa: E402
-from realmaster.backbones.lora.names import original  # noqa: E402
-from realmaster.backbones.lora.read import read_lora  # noqa: E402
+from realmaster.models.large.lora.apply import apply  # noqa: E402
+from realmaster.models.large.lora.fit import fit  # noqa: E402
+from realmaster.models.large.lora.names import original  # noqa: E402
+from realmaster.models.large.lora.read import read_lora  # noqa: E402
 from tests.checkpoints import make  # noqa: E402
 
 Family = Literal["wan", "ltx", "ltx2"]

@@ -14,12 +14,12 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel 
 from safetensors.torch import save_file  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from realmaster.backbones.lora.apply import apply  # noqa: E402
-from realmaster.backbones.lora.fit import Fit, fit  # noqa: E402
-from realmaster.backbones.lora.read import read_lora  # noqa: E402
-from realmaster.backbones.lora.recipe import expert_by_name  # noqa: E402
-from realmaster.backbones.open import _weighted  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
+from realmaster.models.large.lora.apply import apply  # noqa: E402
+from realmaster.models.large.lora.fit import Fit, fit  # noqa: E402
+from realmaster.models.large.lora.read import read_lora  # noqa: E402
+from realmaster.models.large.lora.recipe import expert_by_name  # noqa: E402
+from realmaster.models.large.open import _weighted  # noqa: E402
 
 WIDTH, PLACE = 48, "blocks.0.self_attn.q"
 

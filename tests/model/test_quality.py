@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from bridge.protocol import RenderSettings, Window
-from realmaster.backends import open_backend
 from realmaster.config import TINY, Model
 from realmaster.evaluation.metrics import square_error
 from realmaster.evaluation.stream import stream
+from realmaster.models.open import open_backend
+from realmaster.models.sampler import Carry, WindowBackend
 from realmaster.pairs.dataset import Dataset
-from realmaster.sampler import Carry, WindowBackend
 
 ROOT = Path(__file__).parents[2]
 HELD_OUT = ROOT / "data" / "held_out"

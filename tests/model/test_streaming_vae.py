@@ -12,16 +12,16 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
 
 from bridge.protocol import RenderSettings, Window  # noqa: E402
-from realmaster.backbones.graphs import BackboneGraphs  # noqa: E402
-from realmaster.backbones.load import load_backbone  # noqa: E402
-from realmaster.backbones.stream import Past  # noqa: E402
-from realmaster.backbones.tiny_video import TAEHV, TinyVideo  # noqa: E402
-from realmaster.backends import open_backend  # noqa: E402
 from realmaster.config import Model  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
 from realmaster.evaluation.stream import stream  # noqa: E402
-from realmaster.sampler import Carry, WindowBackend  # noqa: E402
-from realmaster.workers import RayLink  # noqa: E402
+from realmaster.models.large.graphs import BackboneGraphs  # noqa: E402
+from realmaster.models.large.load import load_backbone  # noqa: E402
+from realmaster.models.large.stream import Past  # noqa: E402
+from realmaster.models.large.tiny_video import TAEHV, TinyVideo  # noqa: E402
+from realmaster.models.open import open_backend  # noqa: E402
+from realmaster.models.sampler import Carry, WindowBackend  # noqa: E402
+from realmaster.stream.workers import RayLink  # noqa: E402
 from tests.checkpoints import make  # noqa: E402
 
 torch.set_num_threads(1)

@@ -19,7 +19,7 @@ from capture.errors import SourceEnded
 from capture.frame import Flags, Frame, Kind
 from capture.source import Pacing
 from engine_plugins.native.binding import build
-from realmaster.probe import examine
+from realmaster.guides.probe import examine
 
 ROOT = Path(__file__).parents[2]
 SCENE = ROOT / "tests" / "blender_scene.py"

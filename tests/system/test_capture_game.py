@@ -19,10 +19,10 @@ from capture.ring import ring_path
 from capture.source import Pacing
 from engine_plugins.opengl import launch
 from engine_plugins.opengl.library import library
-from realmaster.interface import scene_of
-from realmaster.link import LocalLink
-from realmaster.probe import examine
-from realmaster.session import Session
+from realmaster.guides.interface import scene_of
+from realmaster.guides.probe import examine
+from realmaster.stream.link import LocalLink
+from realmaster.stream.session import Session
 from tests.fakes import Keep, TintBackend
 from tests.foreign import (
     DEADLINE,

@@ -16,10 +16,10 @@ import pytest
 
 from capture.ring import ring_path
 from realmaster.errors import UserError
-from realmaster.launch import Children, Module
-from realmaster.program import Program
-from realmaster.stats import Stats
-from supervise.guardian import descendants
+from realmaster.launch.children import Children, Module
+from realmaster.launch.guardian import descendants
+from realmaster.launch.program import Program
+from realmaster.stream.stats import Stats
 from tests.games import PATIENCE, c_program, follow, gl_game, here, lives, script, shown, silent, started
 
 __all__ = ["here"]
@@ -54,7 +54,7 @@ def test_a_game_is_followed_when_its_launcher_ends(way, here, ring_name):
 
 
 def test_what_a_launcher_leaves_behind_is_given_a_while(here, ring_name, monkeypatch):
-    monkeypatch.setattr("realmaster.program.FOLLOWED_SECONDS", 1.0)
+    monkeypatch.setattr("realmaster.launch.program.FOLLOWED_SECONDS", 1.0)
     with (pytest.raises(UserError, match="has ended without having shown a picture with OpenGL"),
           started(["sh", "-c", "sleep 600 & exit 0"], here, ring_name) as program):
         follow(program, lambda p: p.over)
@@ -151,8 +151,8 @@ def silences(folder: Path, why: str) -> tuple[list[str], str]:
 @pytest.mark.parametrize("why", ["32 bit", "static", "setuid", "env -i", "sandbox", "no window", "vulkan", "X11",
                                  "OpenGL", "no room"])
 def test_why_no_picture_comes_is_said(why, here, ring_name, monkeypatch, caplog):
-    monkeypatch.setattr("realmaster.program.LOADING_SECONDS", 0.5)
-    monkeypatch.setattr("realmaster.program.EXAMINE_SECONDS", 0.5)
+    monkeypatch.setattr("realmaster.launch.program.LOADING_SECONDS", 0.5)
+    monkeypatch.setattr("realmaster.launch.program.EXAMINE_SECONDS", 0.5)
     if why == "setuid" and os.geteuid() != 0:
         pytest.skip("needs root: another user's program")
     command, told = silences(here, why)
@@ -199,7 +199,7 @@ def test_a_game_that_cannot_be_started_is_said(here, ring_name):
 
 
 def test_a_game_that_talks_without_end_fills_no_disk(here, ring_name, monkeypatch):
-    monkeypatch.setattr("realmaster.words.MOST_BYTES", 100_000)
+    monkeypatch.setattr("realmaster.launch.child_output.MOST_BYTES", 100_000)
     with started(["yes", "so it goes"], here, ring_name) as program:
         follow(program, lambda p: (p.words.folder / "game.3.log").exists())
         follow(program, lambda p: p.words.quote() == ["so it goes"] * 6)
@@ -207,7 +207,7 @@ def test_a_game_that_talks_without_end_fills_no_disk(here, ring_name, monkeypatc
 
 
 def test_a_crashed_childs_log_is_kept_when_it_is_started_again(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("realmaster.launch.STEADY_SECONDS", 0.0)
+    monkeypatch.setattr("realmaster.launch.children.STEADY_SECONDS", 0.0)
     child = Module("server", ["tests.quiet", "reading weights, 1 of 2"], tmp_path)
     try:
         for _ in range(5):
@@ -225,7 +225,7 @@ def test_a_crashed_childs_log_is_kept_when_it_is_started_again(tmp_path, monkeyp
 
 def test_a_child_that_gives_nothing_has_its_own_words_shown(tmp_path, monkeypatch):
     """While a model is loaded, and until it has answered once; afterwards the connection knows better."""
-    monkeypatch.setattr("realmaster.launch.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("realmaster.launch.children.QUIET_SECONDS", 0.0)
     monkeypatch.chdir(ROOT)
     children = Children(tmp_path)
     try:

@@ -21,10 +21,10 @@ import pytest
 from benchmarks.common import part_of
 from bridge.protocol import RenderSettings
 from realmaster.errors import UserError
-from realmaster.preview import door
-from realmaster.preview.door import MAX_CONNECTIONS, page_token
-from realmaster.preview.server import Preview
-from realmaster.stats import Stats
+from realmaster.outputs.page import door
+from realmaster.outputs.page.door import MAX_CONNECTIONS, page_token
+from realmaster.outputs.page.server import Preview
+from realmaster.stream.stats import Stats
 from tests.browser import browser, wait_for
 from tests.system.test_preview import origin_of, shown
 

@@ -21,9 +21,9 @@ from capture.engine import EngineSource
 from capture.frame import Flags
 from capture.ring import ring_path
 from capture.source import Pacing
-from realmaster.session import Session
-from realmaster.sink import Shown
-from realmaster.stats import Stats
+from realmaster.stream.session import Session
+from realmaster.stream.sink import Shown
+from realmaster.stream.stats import Stats
 from tests import peers
 from tests.fakes import TintBackend
 from tests.peers import Peer
@@ -251,7 +251,7 @@ def test_a_clock_that_jumps_does_not_stop_the_stream(ring_name, cast, address, j
 
 
 def test_a_server_that_hangs_over_a_window_is_told(ring_name, serve, cast, address, monkeypatch):
-    monkeypatch.setattr("realmaster.session.HUNG_SECONDS", 0.5)
+    monkeypatch.setattr("realmaster.stream.session.HUNG_SECONDS", 0.5)
     backend = TintBackend()
     serve(lambda: backend, address)
     cast("game", ring_name)

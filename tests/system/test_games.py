@@ -16,9 +16,9 @@ from capture.frame import CameraSource, Flags, Frame, Kind
 from capture.source import Pacing
 from engine_plugins.vizdoom_game import UNITS_PER_METRE, metres, pose_view, projection
 from realmaster.config import Look
-from realmaster.link import LocalLink
-from realmaster.session import Session
-from realmaster.sources import used
+from realmaster.launch.sources import used
+from realmaster.stream.link import LocalLink
+from realmaster.stream.session import Session
 from tests.fakes import Keep, TintBackend
 from tests.peers import play_locked
 

@@ -18,8 +18,8 @@ from capture.engine import EngineSource
 from capture.frame import Flags, Frame, Kind
 from capture.source import Pacing
 from engine_plugins.godot_receiver import HEADER, HEADER_BYTES, MAGIC, MOST_CALLERS
-from realmaster.interface import scene_of
-from realmaster.probe import examine
+from realmaster.guides.interface import scene_of
+from realmaster.guides.probe import examine
 
 PLUGINS = Path(__file__).parents[2] / "engine_plugins"
 

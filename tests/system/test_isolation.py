@@ -15,11 +15,11 @@ from capture.errors import BadFrame, CaptureError, SourceEnded
 from capture.frame import Frame
 from capture.source import Pacing, SourceInfo
 from realmaster.errors import UserError
-from realmaster.link import LocalLink
-from realmaster.session import Session
-from realmaster.sink import Shown
-from realmaster.sinks import JsonLog
-from realmaster.stats import Stats
+from realmaster.outputs.status import JsonLog
+from realmaster.stream.link import LocalLink
+from realmaster.stream.session import Session
+from realmaster.stream.sink import Shown
+from realmaster.stream.stats import Stats
 from supervise.worker import Worker
 from tests.conftest import moving_frames
 from tests.fakes import Keep, TintBackend
@@ -141,7 +141,7 @@ def test_a_sink_that_raises_is_taken_out_with_a_sentence_and_the_others_go_on(pa
 
 @pytest.mark.parametrize("pacing", list(Pacing))
 def test_a_sink_that_hangs_is_told_and_nobody_waits_for_it(pacing, monkeypatch):
-    monkeypatch.setattr("realmaster.outlet.HUNG_SECONDS", 0.3)
+    monkeypatch.setattr("realmaster.stream.outlet.HUNG_SECONDS", 0.3)
     hanging, good = Hanging(), Closing()
     one = Running(Live(), [hanging, good], pacing)
     one.until(lambda: told(one, "the Hanging has been busy with one frame"))

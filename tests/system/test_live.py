@@ -20,7 +20,7 @@ import pytest
 from benchmarks.common import part_of
 from capture.session import SessionSource
 from realmaster.config import TINY
-from realmaster.launch import STEADY_SECONDS
+from realmaster.launch.children import STEADY_SECONDS
 from tests.browser import browser, wait_for
 from tests.conftest import moving_frames
 from tests.contract.test_sources import record

@@ -13,9 +13,9 @@ import pytest
 
 from capture.engine import EngineSource
 from capture.frame import Flags, Frame, Kind
-from realmaster.interface import scene_of, with_interface
-from realmaster.probe import examine
-from realmaster.warp import geometric_motion, psnr, warp
+from realmaster.guides.interface import scene_of, with_interface
+from realmaster.guides.probe import examine
+from realmaster.guides.warp import geometric_motion, psnr, warp
 from tests.peers import play_locked, unread
 
 pytest.importorskip("panda3d", reason="needs pip install panda3d")

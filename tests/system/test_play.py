@@ -22,8 +22,8 @@ from capture.recording.layout import About
 from capture.recording.recorder import Recorder
 from capture.session import SessionSource
 from capture.source import Pacing
-from realmaster.link import LocalLink
-from realmaster.session import Session
+from realmaster.stream.link import LocalLink
+from realmaster.stream.session import Session
 from tests.conftest import moving_frames
 from tests.fakes import TintBackend
 from tests.system.test_preview import next_of, split

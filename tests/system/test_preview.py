@@ -14,9 +14,9 @@ import pytest
 from benchmarks.common import part_of
 from bridge.protocol import MAX_PROMPT, RenderSettings
 from realmaster.errors import UserError
-from realmaster.preview.server import MAX_VIEWERS, Preview
-from realmaster.sink import Shown
-from realmaster.stats import Stats
+from realmaster.outputs.page.server import MAX_VIEWERS, Preview
+from realmaster.stream.sink import Shown
+from realmaster.stream.stats import Stats
 from tests.conftest import moving_frames
 
 

@@ -16,9 +16,9 @@ import pytest
 
 from capture.frame import Buffer, Encoding, Frame, Kind, packed_size
 from capture.ring import RingWriter
-from realmaster.probe import examine
-from realmaster.probe.spread import spread
-from realmaster.probe.watch import GuideWatch
+from realmaster.guides.probe import examine
+from realmaster.guides.probe.spread import spread
+from realmaster.guides.probe.watch import GuideWatch
 
 pytest.importorskip("moderngl", reason="needs the games extra")
 

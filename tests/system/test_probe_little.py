@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from capture.frame import Buffer, Camera, Encoding, Flags, Frame, Kind, color_frame
-from realmaster.probe import Examination, examine
-from realmaster.probe.watch import GuideWatch
-from realmaster.warp import geometric_motion
+from realmaster.guides.probe import Examination, examine
+from realmaster.guides.probe.watch import GuideWatch
+from realmaster.guides.warp import geometric_motion
 
 WIDTH, HEIGHT, COUNT, EYE = 192, 108, 10, 1.6
 LENS = np.array([[1, 0, 0, 0], [0, WIDTH / HEIGHT, 0, 0], [0, 0, -1, -0.2], [0, 0, -1, 0]], np.float32)

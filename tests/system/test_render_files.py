@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from realmaster.config import TINY, Model, Render
-from realmaster.papers import brief, signature
+from realmaster.outputs.provenance import brief, signature
 from tests.conftest import moving_frames
 from tests.contract.test_sources import write_video
 from tests.films import H264, SMALL, TONE, decoded, ffmpeg, needs_ffmpeg, packet_times, probe, streams

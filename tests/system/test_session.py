@@ -21,13 +21,13 @@ from capture.ring import RingWriter
 from capture.session import SessionSource
 from capture.source import Pacing, SourceInfo
 from capture.video.source import VideoSource
-from realmaster.backends import open_backend
 from realmaster.config import TINY, Model
 from realmaster.errors import UserError
-from realmaster.link import LocalLink
-from realmaster.session import Session
-from realmaster.sink import Shown
-from realmaster.stats import Stats
+from realmaster.models.open import open_backend
+from realmaster.stream.link import LocalLink
+from realmaster.stream.session import Session
+from realmaster.stream.sink import Shown
+from realmaster.stream.stats import Stats
 from tests.conftest import moving_frames
 from tests.contract.test_sources import write_video
 from tests.fakes import TintBackend

@@ -151,7 +151,7 @@ def test_live_is_silent_and_so_are_its_children(tmp_path):
 
 def test_the_libraries_for_large_models_are_silent(tmp_path):
     pytest.importorskip("diffusers")
-    finished(tmp_path, code="import realmaster.backbones.open, realmaster.training.run, transformers, accelerate; "
+    finished(tmp_path, code="import realmaster.models.large.open, realmaster.training.run, transformers, accelerate; "
                             "from huggingface_hub.utils import send_telemetry; send_telemetry('x'); "
                             "import time; time.sleep(1)")
     assert_silent(tmp_path)

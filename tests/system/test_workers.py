@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.skipif(not TINY.exists(), reason="no shipped weights")
 SCRIPT = """
 import os, stat, sys
 from realmaster.config import Model
-from realmaster.workers import RayLink
+from realmaster.stream.workers import RayLink
 link = RayLink(Model(threads=1), 1)
 token = os.environ["RAY_AUTH_TOKEN_PATH"]
 print(oct(os.stat(token).st_mode & 0o777), oct(os.stat(os.path.dirname(token)).st_mode & 0o777), flush=True)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realmaster.full_size import FullSize
-from realmaster.pictures import fit
+from realmaster.guides.pictures import fit
+from realmaster.stream.full_size import FullSize
 
 at_full_size = FullSize()
 

@@ -12,10 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "diffusers", "peft", "transformers", "tensorrt", "mitsuba"}
-LIGHT = ["capture", "bridge", "engine_plugins", "supervise", "realmaster.session", "realmaster.cli",
+LIGHT = ["capture", "bridge", "engine_plugins", "supervise", "realmaster.stream.session", "realmaster.cli",
          "realmaster.commands.live", "realmaster.commands.serve", "realmaster.commands.render",
          "realmaster.commands.doctor", "realmaster.commands.training", "realmaster.commands.evaluate",
-         "realmaster.backends",
+         "realmaster.models.open",
          "realmaster.commands.models"]
 FORBIDDEN = {
     "capture": {"bridge", "realmaster", "trt_engines", "engine_plugins"},

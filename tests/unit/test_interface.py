@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from bridge.protocol import ModelSpec
 from capture.frame import Buffer, Encoding, Frame, Kind, color_frame
 from engine_plugins.demo_game.interface import draw_interface
-from realmaster.interface import scene_of, with_interface
-from realmaster.windows import Windower
+from realmaster.guides.interface import scene_of, with_interface
+from realmaster.stream.windows import Windower
 
 HEIGHT, WIDTH = 90, 160
 

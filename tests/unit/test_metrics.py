@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realmaster.evaluation import metrics
-from realmaster.evaluation.colour import ColourStatistics, to_lab
 from realmaster.evaluation.drift import to_and_fro
 from realmaster.pairs.render import newcomers
+from realmaster.training.colour import ColourStatistics, to_lab
 
 pytest.importorskip("skimage")
 

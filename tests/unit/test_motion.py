@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from capture.frame import Frame, Kind, color_frame
-from realmaster.motion import estimate_motion
+from realmaster.guides.motion import estimate_motion
 
 pytest.importorskip("moderngl", reason="needs the games extra")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realmaster.pacing import MAX_DELAY, Intake, Presentation, intake_period, present_at, take
+from realmaster.stream.pacing import MAX_DELAY, Intake, Presentation, intake_period, present_at, take
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 0.1), st.floats(0, 1.5)), min_size=2, max_size=60))

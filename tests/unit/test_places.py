@@ -16,8 +16,8 @@ from capture.video.join import Film, pictures_in
 from realmaster.errors import UserError
 from realmaster.outputs.open import open_output
 from realmaster.outputs.output import Layout
-from realmaster.session import Shown
-from realmaster.stats import Stats
+from realmaster.stream.session import Shown
+from realmaster.stream.stats import Stats
 from tests.conftest import moving_frames
 from tests.contract.test_sources import record, write_video
 

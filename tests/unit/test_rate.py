@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from realmaster.rate import SECONDS, Rate
+from realmaster.stream.rate import SECONDS, Rate
 
 
 def rated(times: list[float]) -> Rate:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from capture.frame import Buffer, Encoding, Frame, Kind, color_frame
 from realmaster.errors import UserError
-from realmaster.regions import Regions
+from realmaster.guides.regions import Regions
 
 HEIGHT, WIDTH = 24, 32
 

@@ -10,7 +10,7 @@ import pytest
 import zmq
 
 from realmaster.errors import UserError
-from realmaster.runtime import session_folder
+from realmaster.launch.session_folder import session_folder
 
 LONG = "a-very-long-name-for-a-folder" * 4
 
@@ -52,7 +52,7 @@ def test_what_a_killed_session_left_is_removed_and_what_lives_is_not(tmp_path, m
 
 
 def test_nowhere_to_put_it_is_said(monkeypatch):
-    monkeypatch.setattr("realmaster.runtime._bases", lambda: [Path("/proc"), Path("/dev/null")])
+    monkeypatch.setattr("realmaster.launch.session_folder._bases", lambda: [Path("/proc"), Path("/dev/null")])
     with pytest.raises(UserError, match="set TMPDIR to a folder that you can write to"), session_folder():
         pass
 

@@ -12,8 +12,8 @@ from capture.video.join import Film
 from capture.video.source import VideoSource
 from realmaster.outputs.open import open_output
 from realmaster.outputs.output import Layout
-from realmaster.session import Shown
-from realmaster.stats import Stats
+from realmaster.stream.session import Shown
+from realmaster.stream.stats import Stats
 from tests.films import H264, ffmpeg, needs_ffmpeg, read_all, streams
 
 pytestmark = needs_ffmpeg

@@ -7,8 +7,8 @@ import re
 
 from bridge.protocol import Chunk
 from capture.recording.recorder import RecorderStatus
-from realmaster.preview.metrics import metrics_text
-from realmaster.stats import MAX_STAGES, Stats
+from realmaster.outputs.page.metrics import metrics_text
+from realmaster.stream.stats import MAX_STAGES, Stats
 
 SAMPLE = re.compile(r'realmaster_[a-z0-9_]+(\{[a-z]+="([^"\\\n]|\\["\\n])*"\})? (NaN|[+-]Inf|-?[0-9.e+-]+)')
 

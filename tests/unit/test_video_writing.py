@@ -22,8 +22,8 @@ from capture.video.source import VideoSource
 from realmaster.errors import UserError
 from realmaster.outputs.open import check, open_output
 from realmaster.outputs.output import Layout
-from realmaster.sink import Shown
-from realmaster.stats import Stats
+from realmaster.stream.sink import Shown
+from realmaster.stream.stats import Stats
 from tests.films import H264, SMALL, TONE, decoded, ffmpeg, needs_ffmpeg, packet_times, probe, read_all, streams
 
 pytestmark = needs_ffmpeg

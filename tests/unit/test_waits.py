@@ -11,9 +11,9 @@ WAITS = {"join", "wait", "get", "acquire", "result", "communicate"}
 LIMITS = {"timeout", "block", "blocking"}
 BOUND_ELSEWHERE = {
     ("capture/recording/saver.py", "self._queue.get()"): "the saver's own thread, which has nothing else to do",
-    ("realmaster/link.py", "future.result()"): "offline: the window being decoded ends, or raises",
+    ("realmaster/stream/link.py", "future.result()"): "offline: the window being decoded ends, or raises",
     ("realmaster/pairs/render.py", "job.result()"): "offline: the pool raises when its process dies",
-    ("realmaster/preview/server.py", "self._fresh.wait()"): "inside asyncio.wait_for",
+    ("realmaster/outputs/page/server.py", "self._fresh.wait()"): "inside asyncio.wait_for",
     ("engine_plugins/native/binding.py", "subprocess.run"): "the C compiler, started by hand",
 }
 

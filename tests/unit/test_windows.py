@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from bridge.codec import padded
 from bridge.protocol import ModelSpec
 from capture.frame import Flags, Frame, color_frame
-from realmaster.pictures import fit
-from realmaster.stitch import Stitcher, border_ratio, cross_fade, overlap_weights
-from realmaster.windows import Cut, Windower
+from realmaster.guides.pictures import fit
+from realmaster.stream.stitch import Stitcher, border_ratio, cross_fade, overlap_weights
+from realmaster.stream.windows import Cut, Windower
 from tests.fakes import SPEC
 
 SHAPES = st.integers(1, 5).flatmap(lambda k: st.tuples(st.just(4 * k + 1), st.integers(0, (4 * k + 1) // 2)))

@@ -1,0 +1,1 @@
+"""Starts what a session needs: the game, the server and the source, each watched until it ends."""

@@ -1,0 +1,65 @@
+"""What a render is made of: in full, so that it is gone on with only by the same; and in brief, for the file itself."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from realmaster import __version__
+from realmaster.config import TINY, Render
+from realmaster.errors import UserError
+from realmaster.models.large.folder import resolve
+from realmaster.settings import as_toml
+
+WEIGHTS = {".safetensors", ".onnx", ".data", ".json", ".txt", ".model"}
+
+
+def signature(settings: Render) -> str:
+    """Settings, input, and the SHA-256 of all that the model is made of. Raises `UserError` for a missing file."""
+    same = replace(settings, overwrite=False)
+    try:
+        return "\n".join([f"RealMaster {__version__}", as_toml(same), *_input(settings.input), *_weights(settings)])
+    except OSError as error:
+        raise UserError(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def _input(path: Path) -> list[str]:
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [f"{file.name} {facts.st_size} {facts.st_mtime_ns}" for file in files
+            if file.suffix in (".mkv", ".jsonl") or file == path for facts in [file.stat()]]
+
+
+def _weights(settings: Render) -> list[str]:
+    if settings.server:
+        return []  # a render on a server does not go on after a kill
+    model = settings.model
+    folder = TINY if model.model == "tiny" else resolve(model.model)
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and f.suffix in WEIGHTS)
+    files += [path for text in model.lora if (path := lora_file(text)).is_file()]
+    files += [path for path in (model.anchor, model.tiny_vae) if path is not None]
+    return [f"{file.name} {_sha256(file)}" for file in files]
+
+
+def lora_file(text: str) -> Path:
+    """The file of `FILE` or `FILE:WEIGHT`."""
+    return Path(text) if Path(text).is_file() else Path(text.rpartition(":")[0])
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def brief(settings: Render) -> str:
+    """The settings as the file carries them: names without their folders, and nothing of servers and keys."""
+    model = settings.model
+    small = replace(model, model=Path(model.model).name, lora=tuple(Path(text).name for text in model.lora),
+                    anchor=_name(model.anchor), tiny_vae=_name(model.tiny_vae))
+    return as_toml(replace(settings, input=_name(settings.input.absolute()), output=_name(settings.output), server="",
+                           key=None, server_key=None, model=small))
+
+
+def _name(path: Path | None) -> Path | None:
+    return None if path is None else Path(path.name)

@@ -1,0 +1,102 @@
+"""Sinks besides the page and the files: the status in the terminal and in a log."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from realmaster.errors import UserError
+from realmaster.progress import Progress
+from realmaster.stream.sink import Shown
+from realmaster.stream.stats import Stats
+
+
+class ProgressSink:
+    """A progress line for offline work."""
+
+    def __init__(self, total: int, done: int = 0) -> None:
+        self.progress = Progress("render", total, "frames", clock=time.monotonic, done=done)
+
+    def show(self, shown: Shown, stats: Stats) -> None:
+        """See `Sink.show`."""
+        self.progress.step()
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        self.progress.close()
+
+
+class JsonLog:
+    """The status as lines of JSON, one every second and one at the end, with the wall clock's time."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        """Raises `UserError` if it cannot be written."""
+        self.path, self.clock, self.due = path, clock, 0.0
+        self._stats = Stats()
+        try:
+            # Unbuffered: what could not be written is told at once, and does not come again when it is closed.
+            # O_NONBLOCK: a pipe that nobody reads must not hold up the start.
+            handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666)
+            os.set_blocking(handle, True)
+            self._file = os.fdopen(handle, "ab", buffering=0)
+        except OSError as error:
+            raise UserError(f"cannot write the log {path}: {error.strerror}; give another --log-json") from error
+
+    def show(self, shown: Shown, stats: Stats) -> None:
+        """See `Sink.show`."""
+        self.update(stats)
+
+    def update(self, stats: Stats) -> None:
+        """See `Told.update`."""
+        self._stats = stats
+        if self.clock() >= self.due:
+            self.due = self.clock() + 1.0
+            self._write("status")
+
+    def _write(self, event: str) -> None:
+        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event,
+                **self._stats.snapshot(self.clock()), "percentiles": self._stats.quantiles()}
+        text = json.dumps(line).encode() + b"\n"
+        try:
+            if self._file.write(text) != len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            self._file.close()
+            raise UserError(f"the log {self.path} ends here ({error.strerror}): make room, and start again") from error
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        if not self._file.closed:
+            self._write("end")
+            self._file.close()
+
+
+class StatusLine:
+    """One status line in the terminal, in place; a line every ten seconds where there is no terminal."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock, self.due = clock, 0.0
+
+    def show(self, shown: Shown, stats: Stats) -> None:
+        """See `Sink.show`."""
+        self.update(stats)
+
+    def update(self, stats: Stats) -> None:
+        """See `Told.update`: prints the status if it is time to."""
+        now = self.clock()
+        if now >= self.due:
+            tty = sys.stdout.isatty()
+            self.due = now + (0.5 if tty else 10.0)
+            sys.stdout.write(f"\r\x1b[K{stats.line(now)}" if tty else stats.line(now) + "\n")
+            sys.stdout.flush()
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        if sys.stdout.isatty():
+            sys.stdout.write("\n")

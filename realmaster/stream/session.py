@@ -1,0 +1,391 @@
+"""The loop that everything runs on: source -> windows -> link -> stitcher -> sinks.
+
+Live and offline are this one loop; `Pacing` tells what gives way. Freerun thins the frames out to what
+the server can take; genlocked takes every frame, and whole windows give way; frame-locked, and so all
+offline work, waits and loses nothing. Live sources are shown at an even pace, others as they are done.
+
+Peers come and go: while there is no server the game's frames are shown alone, while there is no game it
+waits; when either is back the stream goes on with a new window. Only an offline run gives up.
+
+One thread, no locks. Queues: one window waiting (newest wins, or it waits if frame-locked), and the display's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.conversation import Arrived, Event, Lost, Ready, Refused, Waiting
+from bridge.protocol import Chunk, ModelSpec, Refuse, RenderSettings, Window
+from capture.engine import EngineSource
+from capture.errors import BadFrame, CaptureError, SourceEnded
+from capture.frame import Frame
+from capture.source import FrameSource, Pacing
+from realmaster.errors import UserError
+from realmaster.guides.probe.watch import GuideWatch
+from realmaster.guides.regions import Regions
+from realmaster.stream.display import Display
+from realmaster.stream.link import Link
+from realmaster.stream.pacing import Intake, intake_period, take
+from realmaster.stream.sink import Shown, Sink
+from realmaster.stream.stats import Stats
+from realmaster.stream.stitch import Piece, Stitcher
+from realmaster.stream.windows import Cut, Place, Windower, message, window_places
+from supervise.worker import troubles
+
+log = logging.getLogger(__name__)
+OFF = "rendering is off"
+EVERYWHERE = Regions()
+LOOK_SECONDS = 0.25
+"""How often it looks whether threads have failed, and tells the sinks how things stand."""
+DRAIN_SECONDS = 15.0
+"""So long is waited at the end for the photoreal pictures of what is being recorded."""
+HUNG_SECONDS = 5.0
+"""A window that takes longer than this is worth a word."""
+IDLE_SECONDS = 0.02
+"""The longest that a live loop waits on one thing before it looks at the others; a due frame is never waited past."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands between two windows: the next one's number and place, and the stitched tail."""
+
+    sequence: int
+    segment: int
+    start: int
+    tail: Piece | None
+
+
+class Session:
+    """Runs one source through one link into sinks; without a link nothing is rendered.
+
+    `tap` gets every frame, as it is read. Freerun, a game need not hand over many more than are rendered, unless
+    `taps_all()`. `recorded` gives the photoreal picture that the source itself has of the frame just read. With `stays`
+    the end of the source is not the end: it may be sought in. At the stop, while `drains` says so, what is on its way
+    is waited for, `DRAIN_SECONDS` at most.
+    """
+
+    def __init__(self, source: FrameSource, link: Link | None, sinks: Sequence[Sink],
+                 settings: Callable[[], RenderSettings], *, pacing: Pacing, max_fps: float = 30.0,
+                 tap: Callable[[Frame], None] = lambda _: None, taps_all: Callable[[], bool] = lambda: False,
+                 after_step: Callable[[], None] = lambda: None, stays: bool = False,
+                 regions: Regions = EVERYWHERE, drains: Callable[[], bool] = lambda: False,
+                 recorded: Callable[[], NDArray[np.uint8] | None] = lambda: None,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self.source, self.link, self.settings = source, link, settings
+        self.live, self.pacing = source.info.live, pacing
+        self.lossless = pacing is Pacing.FRAMELOCKED
+        self.fastest, self.tap, self.after_step, self.clock = 1.0 / max_fps, tap, after_step, clock
+        self.taps_all, self.stays, self.drains, self.recorded = taps_all, stays, drains, recorded
+        self.stats = Stats() if link else Stats(server=OFF)
+        self._display = Display(sinks, self.stats, regions, live=self.live, lossless=self.lossless,
+                                clock=lambda: self.clock())  # noqa: PLW0108  a test sets the clock
+        self._spec: ModelSpec | None = None
+        self._windower: Windower | None = None
+        self._stitcher: Stitcher | None = None
+        self._waiting: deque[Cut] = deque()
+        self._frames: dict[Place, Frame] = {}  # in some window and not shown yet
+        self._sent: dict[int, Window] = {}  # windows in flight, by sequence
+        self._intake = Intake(self.fastest)
+        self._sequence = self._newest = 0
+        self._watch = GuideWatch(clock)
+        self._sent_to: tuple[int, int] | None = None  # where the next window starts if it continues
+        self._resume: tuple[Position, Sequence[Frame]] | None = None
+        self._source_ended, self._greeted = False, link is None
+        self._paused = False  # nothing comes after the last frame, for now or for good
+        self._proved = False  # some frame had all that the model needs
+        self._bad = 0  # frames left out since the last good one, for the recording
+        self._looked = float("-inf")
+        self.settling = False
+        """Set to be given a `position`: just after a window, nothing more is read until none is on its way."""
+
+    def position(self) -> Position | None:
+        """Where a run could be taken up again: just after a window, with nothing on its way. Else None."""
+        windower, stitcher = self._windower, self._stitcher
+        if windower is None or stitcher is None or windower.waiting or not windower.places:
+            return None
+        if self._waiting or self._sent or self._display:
+            return None
+        return Position(self._sequence, *windower.places[0], stitcher.tail)
+
+    def resume(self, position: Position, frames: Sequence[Frame]) -> None:
+        """Takes a run up at `position`; `frames` are those that its next window shares with the one before."""
+        self._resume = position, frames
+
+    def run(self, stop: Callable[[], bool], finish: Callable[[], None] = lambda: None) -> Stats:
+        """Runs until `stop()`, or until the source is over and all of it is shown: then calls `finish`."""
+        try:
+            while not stop() and not self._finished():
+                self._step()
+                self.after_step()
+            if self._finished():
+                finish()
+            self._drain()
+            unshown = len(self._frames) + len(self._display) + (self._windower.waiting if self._windower else 0)
+            self.stats.drop("unfinished", unshown)
+        finally:
+            self._close()
+        return self.stats
+
+    def _drain(self) -> None:
+        """Reads no more, and shows what is on its way."""
+        deadline = self.clock() + DRAIN_SECONDS
+        if self.drains() and not self._source_ended:
+            self._end_of_source()
+            self._source_ended = True
+        while self.drains() and not self._finished() and self.clock() < deadline:
+            self._step()
+            self.after_step()
+
+    def _end_of_source(self) -> None:
+        """What came last is shown without what may never come."""
+        self._paused = True
+        if self._windower is not None:
+            self._queue(self._windower.flush())
+
+    def _close(self) -> None:
+        """Closes everything, whatever closing one thing raises."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.source.close)
+            if self.link is not None:
+                stack.callback(self.link.close)
+            stack.callback(self._display.close)
+
+    def _finished(self) -> bool:
+        """Over once nothing is left anywhere."""
+        return self._source_ended and not (self._waiting or self._frames or self._display)
+
+    def _step(self) -> None:
+        self._look()
+        wants_source = not self._source_ended and (not self.lossless or self._can_take())
+        if wants_source:
+            self._read(self._idle())
+        else:
+            self.source.keep_alive()
+        if self.link is not None:
+            self._talk(self.link, 0.0 if wants_source else self._idle())
+        over = self._paused or bool(self.stats.source)
+        if over and self._stitcher is not None and not (self._waiting or self._sent):
+            self._emit(self._stitcher.flush())
+        self._display.present(self._spec.length if self._spec else 0)
+
+    def _look(self) -> None:
+        """A few times a second: what is wrong with the threads of this process, and how things stand, to the sinks."""
+        now = self.clock()
+        if abs(now - self._looked) >= LOOK_SECONDS:
+            self._looked = now
+            self.stats.troubles = (*troubles(), *self._display.troubles())
+            self._display.update()
+
+    def _talk(self, link: Link, timeout: float) -> None:
+        self._send(link)
+        event = link.poll(timeout)
+        if event is not None:
+            self._handle(event)
+        if link.busy_seconds > HUNG_SECONDS:
+            self.stats.server = (f"the server has worked on one window for {link.busy_seconds:.0f} s"
+                                 + (f", and {link.queued} wait" if link.queued else ""))
+
+    def _idle(self) -> float:
+        """How long to wait for the next thing, in seconds."""
+        if not self.live:
+            return 0.1
+        due = self._display.due
+        return IDLE_SECONDS if due is None else min(max(due - self.clock(), 0.0), IDLE_SECONDS)
+
+    def _can_take(self) -> bool:
+        """Lossless: whether a frame has somewhere to go. Live, one need not wait for a server that was lost."""
+        between = self._windower is not None and self._windower.waiting == 0
+        wanted = not self._waiting and not (self.settling and between and self._sent)
+        return wanted and (self._spec is not None or (self.live and self._greeted))
+
+    def _read(self, timeout: float) -> None:
+        engine = self.source if isinstance(self.source, EngineSource) else None
+        if engine is not None:
+            engine.whole = self.live and self._watch.due
+            few = self.pacing is Pacing.FREERUN and self._windower is not None and not self.taps_all()
+            engine.period = self.fastest / 2 if few else 0.0  # twice as many as are taken, to choose from
+        try:
+            frame = self.source.read(timeout)
+        except SourceEnded as end:
+            log.info("%s", end)
+            self.stats.drop("source", end.lost)
+            self._source_ended = not self.stays
+            self._end_of_source()
+            return
+        except CaptureError as error:
+            if not self.live:
+                raise
+            self._fail(error)
+            return
+        self._trouble(self.source.trouble, frame is None)
+        if frame is not None:
+            self._take(frame, engine)
+
+    def _trouble(self, trouble: str, alone: bool) -> None:
+        """Tells what is wrong with the source. If no frame comes with it, what came before is shown as it is."""
+        self.stats.source = trouble
+        if trouble:
+            self._renew()
+        if trouble and alone and self._windower is not None and self._windower.places:
+            self._queue(self._windower.flush())
+
+    def _fail(self, error: CaptureError) -> None:
+        """One bad frame is left out; any other failure, such as of a grab, is the source's trouble until it is over."""
+        self._bad += 1
+        self.stats.read += 1
+        self.stats.leave_out(error)
+        if not isinstance(error, BadFrame):
+            self._trouble(str(error), alone=True)
+        if self._bad > 1:
+            time.sleep(IDLE_SECONDS)  # a source that fails at once each time must not keep the processor busy
+
+    def _take(self, frame: Frame, engine: EngineSource | None) -> None:
+        self._newest, self._paused = frame.t_capture_ns, False
+        if self.live:
+            self.stats.guides = self._watch.look(frame)
+        if engine is not None:
+            frame = engine.plain(frame)
+        lost, self._bad, self.stats.left_out = self._bad, 0, ""
+        self.tap(replace(frame, dropped=frame.dropped + lost) if lost else frame)
+        now = self.clock()
+        self.stats.read += 1
+        self.stats.rate_in.add(now)
+        self.stats.drop("source", frame.dropped)
+        if self._windower is None:
+            photo = self.recorded()
+            if photo is None:
+                self.stats.drop("no server" if self.link else OFF, 1)
+            self._display.show(Shown(frame, photo))
+            return
+        if self.pacing is Pacing.FREERUN:
+            taken, self._intake = take(self._intake, now)
+            if not taken:
+                self.stats.drop("paced", 1)
+                return
+        try:
+            cuts = self._windower.push(frame)
+        except UserError as error:
+            if not self._proved:
+                raise  # it has nothing that the model or the settings need
+            self.stats.leave_out(error)
+        else:
+            self._proved = True
+            self._queue(cuts)
+
+    def _queue(self, cuts: list[Cut]) -> None:
+        """Puts windows in the one-deep slot: live, a newer one replaces one that still waits."""
+        for cut in cuts:
+            self._frames.update(zip(cut.places, cut.frames, strict=True))
+            replaced = [] if self.lossless else [self._waiting.popleft() for _ in range(len(self._waiting))]
+            self._waiting.append(cut)
+            for lost in replaced:
+                self._give_up(lost.places, "server busy")
+
+    def _give_up(self, places: Iterable[Place], cause: str) -> None:
+        """Counts those of `places` as dropped that no other window, nor the stitcher, still has."""
+        kept = {p for w in self._sent.values() for p in window_places(w)}
+        kept.update(p for cut in self._waiting for p in cut.places)
+        kept.update(self._stitcher.places if self._stitcher else [])
+        kept.update(self._windower.places if self._windower else [])
+        lost = [p for p in places if p in self._frames and p not in kept]
+        for place in lost:
+            del self._frames[place]
+        self.stats.drop(cause, len(lost))
+
+    def _send(self, link: Link) -> None:
+        if not (self._waiting and self._spec and link.ready):
+            return
+        cut = self._waiting.popleft()
+        continues = self._sent_to == (cut.segment, cut.start) and cut.start > 0
+        self._sent_to = cut.segment, cut.start + self._spec.stride
+        window = message(cut, self._spec, self._sequence, continues=continues, trusted=not self.stats.guides,
+                         settings=self.settings())
+        self._sequence += 1
+        self._sent[window.sequence] = window
+        link.send(window, cut.images)
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case Waiting(detail):
+                self.stats.server = detail
+                if not self.live and detail.startswith("no server"):
+                    raise UserError(f"{detail}: start one with `realmaster serve`")
+            case Ready(spec, _):
+                self._begin(spec)
+            case Refused(reason):
+                self._refused(reason)
+            case Lost(in_flight, detail):
+                log.warning("%s; %d windows were in flight", detail, in_flight)
+                self._forget_server(detail)
+            case Arrived(chunk, frames):
+                self._sent.pop(chunk.sequence, None)
+                self._arrive(chunk, frames)
+            case _:
+                assert_never(event)
+
+    def _refused(self, reason: Refuse) -> None:
+        if not self.live:
+            raise UserError(reason.detail)
+        self.stats.server = reason.detail
+        if reason.sequence in self._sent:
+            self._give_up(window_places(self._sent.pop(reason.sequence)), "refused")
+
+    def _begin(self, spec: ModelSpec) -> None:
+        if self.settings().prompt and not spec.prompts:
+            raise UserError(f"--prompt: {spec.model} reads no prompt; a large model does (see docs/MODELS.md)")
+        self._greeted = True
+        self._renew()
+        self._spec, self.stats.model, self.stats.server = spec, spec.model, ""
+        self.stats.prompts = spec.prompts
+        self._windower, self._stitcher = Windower(spec), Stitcher(spec.overlap)
+        self._sent_to = None
+        if self._resume is not None:
+            (position, frames), self._resume = self._resume, None
+            self._sequence, self._sent_to = position.sequence, (position.segment, position.start)
+            self._windower.resume(position.segment, position.start, frames)
+            self._stitcher.resume(position.tail)
+            self._frames.update(zip(self._windower.places, frames, strict=True))
+
+    def _forget_server(self, why: str) -> None:
+        """All that the server had, or would have got, is given up; what is stitched already is shown."""
+        if not self.live:
+            raise UserError(f"{why}. Repeat the command when the server is well again")
+        self.stats.server = why
+        self._renew()
+        if self._stitcher is not None:
+            self._emit(self._stitcher.flush())
+        self.stats.drop("server lost", len(self._frames) + (self._windower.waiting if self._windower else 0))
+        self._spec = self._windower = self._stitcher = None
+        self._waiting.clear()
+        self._sent.clear()
+        self._frames.clear()
+
+    def _arrive(self, chunk: Chunk, frames: list[NDArray[np.uint8]]) -> None:
+        if self._stitcher is None or self._spec is None:
+            return
+        self.stats.arrived(chunk)
+        if self.pacing is Pacing.FREERUN:
+            period = intake_period(self.stats.period_ms / 1e3, self._spec.stride, self.fastest)
+            self._intake = Intake(period, self._intake.next_due)
+        self.stats.server = ""
+        self._emit(self._stitcher.push(chunk.segment, chunk.start, frames))
+        self.stats.seam = self._stitcher.seam
+
+    def _renew(self) -> None:
+        """After a fault, see `Display.renew`."""
+        self._display.renew(self._newest)
+
+    def _emit(self, pieces: list[Piece]) -> None:
+        """Gives finished frames to the display, each with the game frame it was made of."""
+        for piece in pieces:
+            for i, photo in enumerate(piece.frames):
+                self._display.add(self._frames.pop((piece.segment, piece.start + i)), photo)
