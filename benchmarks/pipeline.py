@@ -32,8 +32,8 @@ play(sys.argv[1], 24, False, frame)
 """
 SERVER = """
 import sys
-from bridge.protocol import ModelSpec
-from bridge.backend import Rendered
+from bridge.contract import ModelSpec
+from bridge.contract import Rendered
 from bridge.server import BridgeServer
 class Echo:
     pipelined = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.common import machine
-from bridge.protocol import RenderSettings
+from bridge.contract import RenderSettings
 from engine_plugins.demo_game.raster import Rasteriser
 from engine_plugins.demo_game.worlds import WORLDS
 from realmaster.config import Model

@@ -15,7 +15,8 @@ from pathlib import Path
 import zmq
 
 from bridge.address import to_connect
-from bridge.codec import Pixels, ProtocolError, decode_server, encode
+from bridge.codec import ProtocolError, decode_server, encode
+from bridge.contract import ModelSpec, Pixels, Window
 from bridge.conversation import (
     PING_SECONDS,
     Event,
@@ -31,7 +32,7 @@ from bridge.conversation import (
 )
 from bridge.errors import BridgeError
 from bridge.keys import secure_client
-from bridge.protocol import MAX_PART_BYTES, PROTOCOL_VERSION, Bye, Hello, ModelSpec, Ping, Window
+from bridge.protocol import MAX_PART_BYTES, PROTOCOL_VERSION, Bye, Hello, Ping
 from bridge.sockets import configure
 
 LOOK_SECONDS = 0.1

@@ -7,20 +7,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from bridge.protocol import (
-    HEADER_LIMIT,
-    MAX_MESSAGE_BYTES,
-    Chunk,
-    ClientMessage,
-    ServerMessage,
-    Window,
-)
+from bridge.contract import MAX_MESSAGE_BYTES, Chunk, Pixels, Window
+from bridge.protocol import HEADER_LIMIT, ClientMessage, ServerMessage
 
-Pixels = NDArray[np.uint8]
-"""One frame, RGB (height, width, 3) u8; on its way to a model that reads guides these are below it, in the same array.
-"""
 Part = bytes | memoryview
 
 
@@ -49,11 +39,6 @@ def _shape(message: Window | Chunk) -> tuple[int, int, int]:
     """Of one buffer."""
     pictures = 2 if isinstance(message, Window) and message.guides else 1
     return pictures * message.height, message.width, 3
-
-
-def padded(frames: Sequence[Pixels], length: int) -> list[Pixels]:
-    """`length` frames: the last one repeated, uncopied, where there are fewer."""
-    return [*frames, *[frames[-1]] * (length - len(frames))]
 
 
 def decode_client(parts: Sequence[Part]) -> tuple[ClientMessage, list[Pixels]]:

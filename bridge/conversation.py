@@ -15,20 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from bridge.codec import Pixels
-from bridge.protocol import (
-    PROTOCOL_VERSION,
-    Chunk,
-    Hello,
-    ModelSpec,
-    Ping,
-    Pong,
-    Refuse,
-    ServerMessage,
-    Warming,
-    Welcome,
-    Window,
-)
+from bridge.contract import Chunk, ModelSpec, Pixels, Window
+from bridge.protocol import PROTOCOL_VERSION, Hello, Ping, Pong, Refuse, ServerMessage, Warming, Welcome
 
 HELLO_SECONDS, PING_SECONDS, DEAD_SECONDS = 0.3, 0.5, 1.5
 SHUN_SECONDS, LONGEST_SHUN_SECONDS = 0.5, 8.0

@@ -6,8 +6,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 
-from bridge.codec import Pixels
-from bridge.protocol import Window
+from bridge.contract import Pixels, Window
 
 
 @dataclass(eq=False)

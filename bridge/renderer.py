@@ -15,10 +15,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bridge.backend import Backend, Rendered
-from bridge.codec import Pixels, padded
+from bridge.contract import Backend, Chunk, Pixels, Rendered, padded
 from bridge.jobs import Guest, Job, Jobs
-from bridge.protocol import Chunk, Refuse
+from bridge.protocol import Refuse
 from supervise.worker import Worker
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from typing import assert_never
 import zmq
 
 from bridge.address import to_bind
-from bridge.backend import Backend
-from bridge.codec import Pixels, ProtocolError, decode_client, encode
+from bridge.codec import ProtocolError, decode_client, encode
+from bridge.contract import Backend, Chunk, Pixels, Window, words
 from bridge.errors import BridgeError
 from bridge.jobs import Guest, Job, Jobs
 from bridge.keys import open_door
@@ -28,7 +28,6 @@ from bridge.listener import Listener
 from bridge.protocol import (
     PROTOCOL_VERSION,
     Bye,
-    Chunk,
     Hello,
     Ping,
     Pong,
@@ -37,8 +36,6 @@ from bridge.protocol import (
     ServerMessage,
     Warming,
     Welcome,
-    Window,
-    words,
 )
 from bridge.renderer import Bell, Renderer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from capture.frame import Frame
 
@@ -58,6 +58,20 @@ class FrameSource(Protocol):
 
     def close(self) -> None:
         """Lets go of it; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class GameSource(FrameSource, Protocol):
+    """A source that can be told how much of a running game is wanted."""
+
+    whole: bool
+    """Whether the next frame is wanted with every buffer that the game has."""
+    period: float
+    """Seconds between frames that are wanted; 0 wants all."""
+
+    def plain(self, frame: Frame) -> Frame:
+        """`frame` with the buffers that were asked for at the start alone."""
         ...
 
 

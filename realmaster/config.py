@@ -15,7 +15,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 import tyro
 
-from bridge.protocol import MAX_PROMPT
+from bridge.contract import MAX_PROMPT
 from capture.source import Pacing
 from realmaster.settings import Frames, ObjectId, Port, Seconds, Seed, Settings, Side, Steps, Threads, home, printable
 

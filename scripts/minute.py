@@ -10,12 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bridge.protocol import RenderSettings
+from bridge.contract import RenderSettings
+from capture.video.encode import write_clip
 from engine_plugins.demo_game.raster import Rasteriser
 from engine_plugins.demo_game.scene import SHOT_SECONDS
 from engine_plugins.demo_game.worlds import WORLDS
 from realmaster.config import Model
-from realmaster.evaluation.report import write_video
 from realmaster.evaluation.stream import stream
 from realmaster.models.open import open_backend
 from realmaster.pairs.plan import PRESETS, plan
@@ -35,7 +35,7 @@ def main() -> None:
         photos = np.stack(stream(backend, video, RenderSettings(strength=1.0, steps=1, seed=0)).photos)
         parts.append(np.concatenate([video, photos], 2))
         print(clip.name)
-    write_video(OUT, np.concatenate(parts), FPS, crf=27)
+    write_clip(OUT, np.concatenate(parts), FPS, {"crf": "27"}, 2)
     picture = np.concatenate([part[len(part) // 2] for part in parts[:3]])
     cv2.imwrite(str(OUT.with_suffix(".jpg")), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
 

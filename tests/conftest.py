@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bridge.backend import Backend
+from bridge.contract import Backend
 from bridge.server import BridgeServer
 from capture.frame import Frame, color_frame
 from capture.ring import remove_ring

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bridge.backend import Rendered
-from bridge.codec import Pixels
-from bridge.protocol import ModelSpec, Window
+from bridge.contract import ModelSpec, Pixels, Rendered, Window
 from realmaster.stream.sink import Shown
 from realmaster.stream.stats import Stats
 

@@ -116,12 +116,18 @@ class Encoder:
         self._file.abandon()
 
 
-def write_clip(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: float, options: dict[str, str]) -> None:
-    """An H.264 video in MP4 of pictures (H, W, 3) u8 RGB of one size. Raises `VideoError`."""
+def write_clip(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: float, options: dict[str, str],
+               scale: int = 1) -> None:
+    """An H.264 video in MP4 of pictures (H, W, 3) u8 RGB of one size, shown `scale` times as large.
+
+    Raises `VideoError`.
+    """
     rate = Fraction(fps).limit_denominator(1000)
     encoder = Encoder(path, "mp4", Codec("libx264", "yuv420p", options), rate)
     for number, picture in enumerate(pictures):
-        encoder.add(picture, number / rate)
+        large = picture if scale == 1 else np.asarray(
+            cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
+        encoder.add(large, number / rate)
     encoder.finish()
 
 

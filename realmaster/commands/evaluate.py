@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.backend import Backend
-from bridge.protocol import RenderSettings
+from bridge.contract import Backend, RenderSettings
 from capture.frame import Kind
 from realmaster.config import TINY
 from realmaster.errors import UserError

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bridge.client import BridgeClient
-from bridge.protocol import RenderSettings
+from bridge.contract import RenderSettings
 from capture.constant import ConstantRateSource, exact_rate
 from capture.frame import Frame
 from capture.recording.folder import is_session

@@ -19,7 +19,7 @@ def run(settings: Train | Export) -> int:
 
                 train(settings)
             case Export():
-                from trt_engines.export import export_tiny
+                from realmaster.models.tiny.export import export_tiny
 
                 export_tiny(settings.checkpoint, settings.checkpoint / "onnx", settings.width, settings.height,
                             settings.length)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.backend import Backend
-from bridge.protocol import RenderSettings
+from bridge.contract import Backend, RenderSettings
 from realmaster.evaluation.stream import stream
 from realmaster.training.colour import to_lab
 

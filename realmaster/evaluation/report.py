@@ -28,13 +28,6 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dd{margin:0
 figure{margin:1.5rem 0}figcaption{color:#555}p.legend{color:#555;max-width:60rem}"""
 
 
-def write_video(path: Path, frames: Video, fps: float, crf: int = 16) -> None:
-    """H.264 that browsers play, (T, H, W, 3) u8, each pixel `SCALE` wide; a higher `crf` is smaller and coarser."""
-    large = (np.asarray(cv2.resize(picture, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC), np.uint8)
-             for picture in frames)
-    write_clip(path, large, fps, {"crf": str(crf)})
-
-
 def _table(rows: dict[str, Scores]) -> str:
     lines = [line.split("|")[1:-1] for line in rows_as_text(rows, markdown=True).splitlines()]
     head, *body = [line for i, line in enumerate(lines) if i != 1]
@@ -54,7 +47,7 @@ class Report:
     def add(self, clip: Clip, columns: dict[str, Video], rows: dict[str, Scores]) -> None:
         """A clip as game, ours and truth side by side: a video, a picture of its middle frame, and its own figures."""
         joined = np.concatenate(list(columns.values()), 2)
-        write_video(self.folder / f"{clip.name}.mp4", joined, self.fps)
+        write_clip(self.folder / f"{clip.name}.mp4", joined, self.fps, {"crf": "16"}, SCALE)
         cv2.imwrite(str(self.folder / f"{clip.name}.jpg"), joined[len(joined) // 2][..., ::-1],
                     [cv2.IMWRITE_JPEG_QUALITY, 92])
         what = html.escape(f"{clip.name}: {clip.caption}. Left to right: {', '.join(columns)}.")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.backend import Backend
-from bridge.protocol import RenderSettings
+from bridge.contract import Backend, RenderSettings
 from capture.errors import SourceEnded
 from capture.frame import Flags, Frame, color_frame
 from capture.source import Pacing, SourceInfo

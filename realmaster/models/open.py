@@ -7,15 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bridge.backend import Backend
-from bridge.codec import Pixels
-from bridge.protocol import ModelSpec, RenderSettings, Window, words
+from bridge.contract import Backend, ModelSpec, Pixels, RenderSettings, Window, words
 from realmaster.config import TINY, Model
 from realmaster.errors import UserError
 from realmaster.guides.pictures import boxed
 from realmaster.models.large.folder import is_large, resolve
 from realmaster.models.sampler import Anchor, Graphs, WindowBackend
-from trt_engines.ort import OrtGraphs
+from realmaster.models.tiny.exported import TinyExported
 
 
 def open_backend(settings: Model) -> Backend:
@@ -29,7 +27,7 @@ def _tiny(folder: Path, settings: Model) -> Backend:
               else f"export it with `realmaster export --checkpoint {folder}`")
     if settings.anchor is not None:
         raise UserError("--anchor needs a large model, whose LoRA was trained to go on from a first frame")
-    onnx = OrtGraphs(folder / "onnx", settings.threads, remedy)
+    onnx = TinyExported(folder / "onnx", settings.threads, remedy)
     manifest = onnx.manifest
     graphs = onnx if settings.backend == "onnx" else _torch_graphs(folder, settings.threads)
     size = manifest.width, manifest.height

@@ -15,9 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.backend import Rendered
-from bridge.codec import Pixels
-from bridge.protocol import ModelSpec, Window
+from bridge.contract import ModelSpec, Pixels, Rendered, Window
 
 F32 = NDArray[np.float32]
 MAX_STEPS = 50

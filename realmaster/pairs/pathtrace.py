@@ -251,16 +251,16 @@ class PathTracer:
         return np.array(self._launch(self.world, self.mi.UInt32(seed)), np.float32)
 
     def _frozen(self) -> Any:
-        """The function that traces a frame; from its third call on it starts kernels without describing them anew."""
+        """The function that traces a frame; from its second call on it starts kernels without describing them anew."""
         import drjit
 
         samples, render = self.samples, self.mi.render
+        freeze: Any = drjit.freeze  # its declared types do not know this form
 
-        @drjit.freeze(auto_opaque=False)
         def launch(world: Any, seed: Any) -> Any:
             return render(world, spp=samples, seed=seed)
 
-        return launch
+        return freeze(launch, auto_opaque=False)
 
     def _meter(self, t: float) -> float:
         """The exposure for the shot, measured once at `t`: log-average metering (Reinhard et al., 2002).

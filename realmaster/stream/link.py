@@ -10,10 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.backend import Backend, Rendered
-from bridge.codec import Pixels, padded
+from bridge.contract import Backend, Chunk, Pixels, Rendered, Window, padded
 from bridge.conversation import Arrived, Event, Ready
-from bridge.protocol import Chunk, Window
 
 
 class Link(Protocol):

@@ -23,12 +23,12 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.contract import Chunk, ModelSpec, RenderSettings, Window
 from bridge.conversation import Arrived, Event, Lost, Ready, Refused, Waiting
-from bridge.protocol import Chunk, ModelSpec, Refuse, RenderSettings, Window
-from capture.engine import EngineSource
+from bridge.protocol import Refuse
 from capture.errors import BadFrame, CaptureError, SourceEnded
 from capture.frame import Frame
-from capture.source import FrameSource, Pacing
+from capture.source import FrameSource, GameSource, Pacing
 from realmaster.errors import UserError
 from realmaster.guides.probe.watch import GuideWatch
 from realmaster.guides.regions import Regions
@@ -208,11 +208,11 @@ class Session:
         return wanted and (self._spec is not None or (self.live and self._greeted))
 
     def _read(self, timeout: float) -> None:
-        engine = self.source if isinstance(self.source, EngineSource) else None
-        if engine is not None:
-            engine.whole = self.live and self._watch.due
+        game = self.source if isinstance(self.source, GameSource) else None
+        if game is not None:
+            game.whole = self.live and self._watch.due
             few = self.pacing is Pacing.FREERUN and self._windower is not None and not self.taps_all()
-            engine.period = self.fastest / 2 if few else 0.0  # twice as many as are taken, to choose from
+            game.period = self.fastest / 2 if few else 0.0  # twice as many as are taken, to choose from
         try:
             frame = self.source.read(timeout)
         except SourceEnded as end:
@@ -228,7 +228,7 @@ class Session:
             return
         self._trouble(self.source.trouble, frame is None)
         if frame is not None:
-            self._take(frame, engine)
+            self._take(frame, game)
 
     def _trouble(self, trouble: str, alone: bool) -> None:
         """Tells what is wrong with the source. If no frame comes with it, what came before is shown as it is."""
@@ -248,12 +248,12 @@ class Session:
         if self._bad > 1:
             time.sleep(IDLE_SECONDS)  # a source that fails at once each time must not keep the processor busy
 
-    def _take(self, frame: Frame, engine: EngineSource | None) -> None:
+    def _take(self, frame: Frame, game: GameSource | None) -> None:
         self._newest, self._paused = frame.t_capture_ns, False
         if self.live:
             self.stats.guides = self._watch.look(frame)
-        if engine is not None:
-            frame = engine.plain(frame)
+        if game is not None:
+            frame = game.plain(frame)
         lost, self._bad, self.stats.left_out = self._bad, 0, ""
         self.tap(replace(frame, dropped=frame.dropped + lost) if lost else frame)
         now = self.clock()

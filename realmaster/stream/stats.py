@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from bridge.protocol import Chunk
+from bridge.contract import Chunk
 from capture.recording.recorder import RecorderStatus
 from realmaster.stream.rate import Rate
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.protocol import ModelSpec, RenderSettings, Window
+from bridge.contract import ModelSpec, RenderSettings, Window
 from capture.frame import Flags, Frame
 from realmaster.guides.interface import scene_of
 from realmaster.guides.packing import guides_of

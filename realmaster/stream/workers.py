@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.codec import Pixels, padded
+from bridge.contract import ModelSpec, Pixels, Window, padded
 from bridge.conversation import Arrived, Event, Ready
-from bridge.protocol import ModelSpec, Window
 from realmaster.config import Model
 from realmaster.errors import UserError
 from realmaster.models.open import open_backend

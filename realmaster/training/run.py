@@ -17,6 +17,7 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from realmaster.errors import UserError
 from realmaster.models.large.folder import resolve
 from realmaster.models.tiny.autoencoder import TinyVAE
+from realmaster.models.tiny.export import export_tiny
 from realmaster.models.tiny.files import load_lora, load_transformer, save_lora
 from realmaster.training.colour import ColourStatistics
 from realmaster.training.data import Pairs, load_pairs
@@ -27,7 +28,6 @@ from realmaster.training.recipe import FRAMES, PRESETS, RANK, Stage
 from realmaster.training.settings import StageName, Train, Variant
 from realmaster.training.transformer import Latents, encode_all, train_base, train_lora
 from realmaster.training.vae import train_vae
-from trt_engines.export import export_tiny
 
 ORDER: tuple[StageName, ...] = ("vae", "base", "lora", "few-step")
 

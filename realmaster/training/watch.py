@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bridge.protocol import ModelSpec, RenderSettings, Window
-from realmaster.evaluation.report import write_video
+from bridge.contract import ModelSpec, RenderSettings, Window
+from capture.video.encode import write_clip
 from realmaster.models.large.graphs import BackboneGraphs, Running
 from realmaster.models.large.in_context import Reading
 from realmaster.models.large.load import Backbone
@@ -47,5 +47,6 @@ class Watch:
         vae.to("cpu")
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{name}.mp4"
-        write_video(path, np.concatenate([self.rendered, np.stack(photos), self.photoreal], 2), self.fps)
+        write_clip(path, np.concatenate([self.rendered, np.stack(photos), self.photoreal], 2), self.fps, {"crf": "16"},
+                   2)
         return path

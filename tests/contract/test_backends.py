@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bridge.backend import Backend
-from bridge.protocol import RenderSettings, Window
+from bridge.contract import Backend, RenderSettings, Window
 from realmaster.config import TINY, Model
 from realmaster.models.open import open_backend
 from tests.fakes import TintBackend

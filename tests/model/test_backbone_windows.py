@@ -17,7 +17,7 @@ from diffusers.models.attention_dispatch import AttentionBackendName, _Attention
 from msgspec.structs import replace  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
-from bridge.protocol import RenderSettings, Window  # noqa: E402
+from bridge.contract import RenderSettings, Window  # noqa: E402
 from capture.frame import Buffer, Encoding, Frame, Kind, color_frame  # noqa: E402
 from realmaster.config import Model  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402

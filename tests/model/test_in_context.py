@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
 
-from bridge.protocol import ModelSpec, RenderSettings, Window  # noqa: E402
+from bridge.contract import ModelSpec, RenderSettings, Window  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
 from realmaster.models.large.in_context import LORA_TARGETS, InContext, Reference  # noqa: E402
 from realmaster.models.large.tokens import Prompt  # noqa: E402
@@ -26,10 +26,10 @@ from realmaster.models.large.wan import WanTokens  # noqa: E402
 from realmaster.models.sampler import WindowBackend  # noqa: E402
 from realmaster.models.tiny.autoencoder import LATENT_CHANNELS, TinyVAE  # noqa: E402
 from realmaster.models.tiny.eager import TorchGraphs  # noqa: E402
+from realmaster.models.tiny.export import export_tiny  # noqa: E402
+from realmaster.models.tiny.exported import TinyExported  # noqa: E402
 from realmaster.models.tiny.files import load_lora, load_transformer, null_prompt, read_recipe, save_lora  # noqa: E402
-from trt_engines.export import export_tiny  # noqa: E402
 from trt_engines.manifest import EngineError, read_manifest, sha256  # noqa: E402
-from trt_engines.ort import OrtGraphs  # noqa: E402
 
 torch.set_num_threads(1)
 WIDTH, HEIGHT, LENGTH = 64, 48, 13
@@ -182,7 +182,8 @@ def test_onnx_equals_torch(checkpoint, steps):
     pixels = np.random.default_rng(0).integers(0, 256, (LENGTH, HEIGHT, WIDTH, 3), np.uint8)
     window = Window(sequence=0, segment=0, start=0, valid=LENGTH, continues=False, length=LENGTH, width=WIDTH,
                     height=HEIGHT, settings=RenderSettings(steps=steps))
-    onnx, eager = (WindowBackend(g, SPEC) for g in (OrtGraphs(checkpoint / "onnx", 1, "-"), TorchGraphs(checkpoint, 1)))
+    exported, torch_graphs = TinyExported(checkpoint / "onnx", 1, "-"), TorchGraphs(checkpoint, 1)
+    onnx, eager = WindowBackend(exported, SPEC), WindowBackend(torch_graphs, SPEC)
     first, reference = onnx.render(window, pixels, None), eager.render(window, pixels, None)
     assert np.abs(first.carry.latents - reference.carry.latents).max() < 2e-3
     assert np.abs(np.array(first.frames, int) - np.array(reference.frames)).max() <= 1
@@ -198,16 +199,16 @@ def test_damaged_or_unlisted_graphs_are_refused(checkpoint, tmp_path):
     others = {name: digest for name, digest in manifest["graphs"].items() if name != "write.onnx"}
     (broken / "manifest.json").write_text(json.dumps(manifest | {"graphs": others}))
     with pytest.raises(EngineError, match=r"does not name write\.onnx: remedy"):
-        OrtGraphs(broken, 1, "remedy")
+        TinyExported(broken, 1, "remedy")
     (broken / "manifest.json").write_text(json.dumps(manifest))
     data = bytearray((broken / "read.onnx").read_bytes())
     data[len(data) // 2] ^= 1
     (broken / "read.onnx").write_bytes(data)
     with pytest.raises(EngineError, match=r"read\.onnx is damaged.*remedy"):
-        OrtGraphs(broken, 1, "remedy")
+        TinyExported(broken, 1, "remedy")
     (broken / "read.onnx").unlink()
     with pytest.raises(EngineError, match=r"read\.onnx is missing"):
-        OrtGraphs(broken, 1, "remedy")
+        TinyExported(broken, 1, "remedy")
     (broken / "manifest.json").write_text("{}")
     with pytest.raises(EngineError, match="damaged"):
         read_manifest(broken, "remedy")
@@ -228,7 +229,7 @@ def test_weights_outside_a_graph_are_not_read(checkpoint, tmp_path, monkeypatch)
     assert (folder / "weights.bin").stat().st_size > 0
     monkeypatch.chdir(folder)
     with pytest.raises(EngineError, match=r"read\.onnx does not load .*remedy"):
-        OrtGraphs(folder, 1, "remedy")
+        TinyExported(folder, 1, "remedy")
 
 
 def test_a_checkpoint_that_is_not_whole_is_refused(checkpoint, tmp_path):

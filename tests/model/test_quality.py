@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bridge.protocol import RenderSettings, Window
+from bridge.contract import RenderSettings, Window
 from realmaster.config import TINY, Model
 from realmaster.evaluation.metrics import square_error
 from realmaster.evaluation.stream import stream

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import save_file  # noqa: E402
 
-from bridge.protocol import RenderSettings, Window  # noqa: E402
+from bridge.contract import RenderSettings, Window  # noqa: E402
 from realmaster.config import Model  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
 from realmaster.evaluation.stream import stream  # noqa: E402

@@ -16,18 +16,9 @@ import zmq
 
 from bridge.client import BridgeClient
 from bridge.codec import decode_client, encode
+from bridge.contract import Chunk, Window
 from bridge.conversation import Arrived, Lost, Ready
-from bridge.protocol import (
-    MAX_PART_BYTES,
-    PROTOCOL_VERSION,
-    Chunk,
-    Hello,
-    Pong,
-    Refuse,
-    ServerMessage,
-    Welcome,
-    Window,
-)
+from bridge.protocol import MAX_PART_BYTES, PROTOCOL_VERSION, Hello, Pong, Refuse, ServerMessage, Welcome
 from bridge.server import CREDITS
 from bridge.sockets import configure
 from tests.fakes import SPEC

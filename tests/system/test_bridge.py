@@ -14,10 +14,11 @@ import zmq
 from bridge.address import to_bind, to_connect
 from bridge.client import BridgeClient
 from bridge.codec import decode_server, encode
+from bridge.contract import RenderSettings, Window
 from bridge.conversation import Arrived, Lost, Ready, Refused, Waiting
 from bridge.errors import BridgeError
 from bridge.keys import make_keys
-from bridge.protocol import MAX_PART_BYTES, PROTOCOL_VERSION, Hello, Refuse, RenderSettings, Welcome, Window
+from bridge.protocol import MAX_PART_BYTES, PROTOCOL_VERSION, Hello, Refuse, Welcome
 from bridge.server import CREDITS, BridgeServer
 from bridge.sockets import configure
 from tests.fakes import SPEC, TintBackend

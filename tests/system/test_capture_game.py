@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bridge.protocol import RenderSettings
+from bridge.contract import RenderSettings
 from capture.errors import CaptureError, SourceEnded
 from capture.frame import Flags, Kind
 from capture.ring import ring_path

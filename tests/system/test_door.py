@@ -19,7 +19,7 @@ import aiohttp
 import pytest
 
 from benchmarks.common import part_of
-from bridge.protocol import RenderSettings
+from bridge.contract import RenderSettings
 from realmaster.errors import UserError
 from realmaster.outputs.page import door
 from realmaster.outputs.page.door import MAX_CONNECTIONS, page_token

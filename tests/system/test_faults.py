@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from bridge.client import BridgeClient
-from bridge.protocol import RenderSettings
+from bridge.contract import RenderSettings
 from bridge.server import MAX_CLIENTS
 from capture.engine import EngineSource
 from capture.frame import Flags

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bridge.protocol import RenderSettings
+from bridge.contract import RenderSettings
 from capture.engine import EngineSource
 from capture.frame import CameraSource, Flags, Frame, Kind
 from capture.source import Pacing

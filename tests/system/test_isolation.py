@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.protocol import RenderSettings
+from bridge.contract import RenderSettings
 from capture.errors import BadFrame, CaptureError, SourceEnded
 from capture.frame import Frame
 from capture.source import Pacing, SourceInfo

@@ -14,7 +14,7 @@ import aiohttp
 import numpy as np
 import pytest
 
-from bridge.protocol import RenderSettings
+from bridge.contract import RenderSettings
 from capture.errors import SourceEnded
 from capture.frame import Frame
 from capture.played import PlayedSession

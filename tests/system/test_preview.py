@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks.common import part_of
-from bridge.protocol import MAX_PROMPT, RenderSettings
+from bridge.contract import MAX_PROMPT, RenderSettings
 from realmaster.errors import UserError
 from realmaster.outputs.page.server import MAX_VIEWERS, Preview
 from realmaster.stream.sink import Shown

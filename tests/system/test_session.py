@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bridge.client import BridgeClient
-from bridge.protocol import RenderSettings
+from bridge.contract import RenderSettings
 from capture.engine import EngineSource
 from capture.errors import SourceEnded
 from capture.frame import Flags, Frame, packed_size

@@ -22,15 +22,7 @@ from bridge.codec import decode_server, encode
 from bridge.conversation import Arrived, Lost, Ready, Waiting
 from bridge.errors import BridgeError
 from bridge.keys import make_keys
-from bridge.protocol import (
-    MAX_PART_BYTES,
-    PROTOCOL_VERSION,
-    Hello,
-    Ping,
-    Pong,
-    Refuse,
-    Warming,
-)
+from bridge.protocol import MAX_PART_BYTES, PROTOCOL_VERSION, Hello, Ping, Pong, Refuse, Warming
 from bridge.server import CREDITS, BridgeServer
 from bridge.sockets import configure
 from tests import peers

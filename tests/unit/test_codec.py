@@ -12,22 +12,8 @@ from hypothesis import strategies as st
 
 from bridge import codec
 from bridge.codec import ProtocolError, decode_client, decode_server, encode
-from bridge.protocol import (
-    HEADER_LIMIT,
-    MAX_WINDOW_FRAMES,
-    PROTOCOL_VERSION,
-    Bye,
-    Chunk,
-    Hello,
-    ModelSpec,
-    Ping,
-    Pong,
-    Refuse,
-    RenderSettings,
-    Warming,
-    Welcome,
-    Window,
-)
+from bridge.contract import MAX_WINDOW_FRAMES, Chunk, ModelSpec, RenderSettings, Window, padded
+from bridge.protocol import HEADER_LIMIT, PROTOCOL_VERSION, Bye, Hello, Ping, Pong, Refuse, Warming, Welcome
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SPEC = ModelSpec(model="tiny", width=256, height=144, length=13, overlap=5, prompts=True)
@@ -123,7 +109,7 @@ def test_encode_refuses_pixels_that_do_not_fit_their_header():
 def test_frames_that_only_pad_are_not_sent():
     parts = encode(msgspec.structs.replace(window(), length=9), FRAMES)
     assert len(parts) == 3
-    assert len(codec.padded(decode_client(parts)[1], 9)) == 9
+    assert len(padded(decode_client(parts)[1], 9)) == 9
 
 
 def write_golden() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.contract import Chunk, ModelSpec, RenderSettings, Window
 from bridge.conversation import (
     DEAD_SECONDS,
     LONGEST_SHUN_SECONDS,
@@ -25,18 +26,7 @@ from bridge.conversation import (
     sent,
     tick,
 )
-from bridge.protocol import (
-    PROTOCOL_VERSION,
-    Chunk,
-    ModelSpec,
-    Pong,
-    Refuse,
-    RenderSettings,
-    ServerMessage,
-    Warming,
-    Welcome,
-    Window,
-)
+from bridge.protocol import PROTOCOL_VERSION, Pong, Refuse, ServerMessage, Warming, Welcome
 
 SPEC = ModelSpec(model="tint", width=64, height=48, length=13, overlap=5)
 CREDITS = 3

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.protocol import ModelSpec
+from bridge.contract import ModelSpec
 from capture.frame import Buffer, Encoding, Frame, Kind, color_frame
 from engine_plugins.demo_game.interface import draw_interface
 from realmaster.guides.interface import scene_of, with_interface

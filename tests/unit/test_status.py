@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from bridge.protocol import Chunk
+from bridge.contract import Chunk
 from capture.recording.recorder import RecorderStatus
 from realmaster.outputs.page.metrics import metrics_text
 from realmaster.stream.stats import MAX_STAGES, Stats

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.codec import padded
-from bridge.protocol import ModelSpec
+from bridge.contract import ModelSpec, padded
 from capture.frame import Flags, Frame, color_frame
 from realmaster.guides.pictures import fit
 from realmaster.stream.stitch import Stitcher, border_ratio, cross_fade, overlap_weights

@@ -27,7 +27,7 @@ from aiohttp import WSMsgType, web
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from bridge.protocol import MAX_PROMPT, RenderSettings
+from bridge.contract import MAX_PROMPT, RenderSettings
 from capture.frame import Kind
 from capture.played import PlayedSession
 from realmaster.errors import UserError
