@@ -1,4 +1,4 @@
-"""What a render is made of: in full, so that it is gone on with only by the same; and in brief, for the file itself."""
+"""What a result is made of: in full, so that a render goes on only with the same; in brief, for the file itself."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from realmaster import __version__
-from realmaster.config import TINY, Render
+from realmaster.config import TINY, CaptureGame, Render, Watching
 from realmaster.errors import UserError
 from realmaster.models.large.folder import resolve
 from realmaster.settings import as_toml
 
 WEIGHTS = {".safetensors", ".onnx", ".data", ".json", ".txt", ".model"}
+HERE = {"auto", "none"}
+"""Words for a server that are no address."""
 
 
 def signature(settings: Render) -> str:
@@ -52,14 +54,18 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def brief(settings: Render) -> str:
-    """The settings as the file carries them: names without their folders, and nothing of servers and keys."""
+def brief(settings: Render | Watching) -> str:
+    """The settings as files carry them: names without folders; no addresses, keys, or arguments of a game."""
     model = settings.model
     small = replace(model, model=Path(model.model).name, lora=tuple(Path(text).name for text in model.lora),
                     anchor=_name(model.anchor), tiny_vae=_name(model.tiny_vae))
-    return as_toml(replace(settings, input=_name(settings.input.absolute()), output=_name(settings.output), server="",
-                           key=None, server_key=None, model=small))
+    known = {name: getattr(settings, name) for name in settings.__struct_fields__}
+    changes: dict[str, object] = {name: _name(value) for name, value in known.items() if isinstance(value, Path)}
+    changes |= {"server": settings.server if settings.server in HERE else "", "key": None, "server_key": None}
+    if isinstance(settings, CaptureGame):
+        changes["command"] = tuple(Path(word).name for word in settings.command[:1])
+    return as_toml(replace(settings, model=small, **changes))
 
 
 def _name(path: Path | None) -> Path | None:
-    return None if path is None else Path(path.name)
+    return None if path is None else Path(path.absolute().name)

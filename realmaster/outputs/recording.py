@@ -10,7 +10,7 @@ from capture.recording.layout import About
 from capture.recording.recorder import Recorder, RecorderStatus
 from capture.source import Pacing
 from realmaster.config import Watching
-from realmaster.settings import as_toml
+from realmaster.outputs.provenance import brief
 from realmaster.stream.sink import Shown
 from realmaster.stream.stats import Stats
 
@@ -21,7 +21,7 @@ class Recording:
     def __init__(self, settings: Watching) -> None:
         framelocked = settings.pacing is Pacing.FRAMELOCKED and settings.origin.startswith("engine:")
         about = About(source=settings.origin, pacing=settings.pacing.value, clock="game" if framelocked else "capture",
-                      settings=as_toml(settings))
+                      settings=brief(settings))
         self.folder = settings.sessions
         self._recorder = Recorder(about, lossless=framelocked, replay_seconds=settings.replay_seconds,
                                   replay_bytes=settings.replay_mb << 20)

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from realmaster.config import TINY, Model, Render
+from realmaster.config import TINY, CaptureGame, Model, Record, Render
 from realmaster.outputs.provenance import brief, signature
+from realmaster.outputs.recording import Recording
 from tests.conftest import moving_frames
 from tests.contract.test_sources import write_video
 from tests.films import H264, SMALL, TONE, decoded, ffmpeg, needs_ffmpeg, packet_times, probe, streams
@@ -122,3 +123,22 @@ def test_progress_belongs_to_the_weights_it_was_made_with(tmp_path):
         file.write_bytes(b"one")
     assert signature(settings) == papers
     assert str(tmp_path) not in brief(settings) and 'lora = ["l.safetensors:0.5"]' in brief(settings)
+
+
+def test_a_recording_tells_no_folder_server_or_key(tmp_path):
+    """Of whoever made it; and of a game that was started, no more than its name."""
+    model = Model(model=str(tmp_path / "model"), lora=(f"{tmp_path}/l.safetensors:0.5",))
+    settings = Record(output=tmp_path / "take", sessions=tmp_path, video=tmp_path / "clip.mp4", model=model,
+                      log_json=tmp_path / "log", server="tcp://box.example:5555", key=tmp_path / "my.secret",
+                      server_key=tmp_path / "its.key")
+    recording = Recording(settings)
+    recording.start(settings.output)
+    for frame in moving_frames(3):
+        recording.tap(frame)
+    recording.close()
+    said = (tmp_path / "take" / "session.json").read_text()
+    assert 'video = \\"clip.mp4\\"' in said and "l.safetensors:0.5" in said
+    for word in (str(tmp_path), "example", "secret", "its.key"):
+        assert all(word.encode() not in file.read_bytes() for file in (tmp_path / "take").iterdir()), word
+    captured = brief(CaptureGame(command=(f"{tmp_path}/game", "--password", "hidden"), profile=tmp_path / "p.toml"))
+    assert 'command = ["game"]' in captured and "hidden" not in captured and str(tmp_path) not in captured
