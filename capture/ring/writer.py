@@ -62,9 +62,19 @@ class RingWriter:
     def reopen(self, frame_bytes: int) -> None:
         """The same ring for frames of another size, as when a window was resized. Raises as the constructor does.
 
-        Readers read what the old file still has, and then find the new one by themselves.
+        Readers read what the old file still has, and then find the new one by themselves. Also raises `CaptureError`,
+        and leaves everything as it is, if another game has taken over the name meanwhile.
         """
+        if not self._has_name() and self.path.exists():
+            raise CaptureError(f"another game publishes the ring {self.name!r} by now: give one of them its own")
         self._make(frame_bytes)
+
+    def _has_name(self) -> bool:
+        """Whether the file under the ring's name is this one."""
+        try:
+            return self.path.lstat().st_ino == self.inode
+        except FileNotFoundError:
+            return False
 
     @property
     def room(self) -> int:
@@ -122,11 +132,8 @@ class RingWriter:
     def close(self) -> None:
         """Tells readers that the game is over, and removes the ring, unless another game has taken over its name."""
         self.control["closed"] = 1
-        try:
-            if self.path.lstat().st_ino == self.inode:
-                self.path.unlink()
-        except FileNotFoundError:
-            pass
+        if self._has_name():
+            self.path.unlink(missing_ok=True)
 
 
 def remove_ring(name: str) -> None:

@@ -107,7 +107,15 @@ int rm_open(const char *name, uint64_t frame_bytes, int mode, rm_ring **out) {
     return 0;
 }
 
+/* Whose the ring's name is: 1 if it is this ring's, 0 if nobody's, -1 if another's. */
+static int has_name(const rm_ring *ring) {
+    struct stat status;
+    if (lstat(ring->path, &status) != 0) return 0;
+    return status.st_ino == ring->inode ? 1 : -1;
+}
+
 int rm_reopen(rm_ring *ring, uint64_t frame_bytes) {
+    if (has_name(ring) < 0) return RM_LOST_NAME;
     rm_ring old = *ring;
     int error = renew(ring, frame_bytes);
     if (error) {
@@ -214,9 +222,7 @@ int rm_publish(rm_ring *ring) {
 void rm_close(rm_ring *ring) {
     if (ring == NULL) return;
     __atomic_store_n(&ring->control->closed, 1u, __ATOMIC_RELEASE);
-    struct stat status;
-    /* Unless a second game has taken over the name. */
-    if (lstat(ring->path, &status) == 0 && status.st_ino == ring->inode) unlink(ring->path);
+    if (has_name(ring) > 0) unlink(ring->path);
     munmap(ring->memory, ring->bytes);
     free(ring);
 }
@@ -229,6 +235,7 @@ const char *rm_error(int code) {
     case RM_TOO_LARGE: return "the frame does not fit: open the ring for all of its buffers (rm_frame_bytes)";
     case RM_BAD_BUFFER: return "no such buffer: see rm_kind and rm_encoding, sides are 1 to 8192 pixels";
     case RM_NAME_TAKEN: return "something in /dev/shm has the ring's name that is not ours to replace: choose another name";
+    case RM_LOST_NAME: return "another game publishes the ring of this name by now: give one of them its own";
     case RM_BAD_ORDER: return "out of order: rm_begin, then rm_put once for each kind with COLOR among them, then rm_publish";
     default: return "unknown code";
     }

@@ -37,7 +37,8 @@ enum rm_camera { RM_NO_CAMERA = 0, RM_ENGINE_CAMERA = 1, RM_DERIVED_CAMERA = 2 }
 enum rm_mode { RM_FRAMELOCKED = 1 };
 
 enum rm_code {
-    RM_BAD_NAME = -1, RM_NO_ROOM = -2, RM_TOO_LARGE = -3, RM_BAD_BUFFER = -4, RM_BAD_ORDER = -5, RM_NAME_TAKEN = -6
+    RM_BAD_NAME = -1, RM_NO_ROOM = -2, RM_TOO_LARGE = -3, RM_BAD_BUFFER = -4, RM_BAD_ORDER = -5, RM_NAME_TAKEN = -6,
+    RM_LOST_NAME = -7
 };
 
 typedef struct rm_buffer {
@@ -91,7 +92,8 @@ typedef struct rm_ring rm_ring;
 uint64_t rm_frame_bytes(uint64_t buffer_bytes);
 /* Makes the ring NAME for frames of `frame_bytes` at most; `mode` is 0 or RM_FRAMELOCKED, which waits for the reader. */
 int rm_open(const char *name, uint64_t frame_bytes, int mode, rm_ring **ring);
-/* The same ring for frames of another size, as when a window was resized: readers find the new one by themselves. */
+/* The same ring for frames of another size, as when a window was resized: readers find the new one by themselves. If
+ * another game has taken over the name, nothing is changed and the answer is RM_LOST_NAME. */
 int rm_reopen(rm_ring *ring, uint64_t frame_bytes);
 /* Whether somebody reads: what is published otherwise is seen by nobody. Says that the game lives, too. */
 int rm_wanted(rm_ring *ring);

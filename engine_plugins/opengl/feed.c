@@ -69,7 +69,8 @@ int feed_open(int width, int height) {
     too_many = error ? bytes : 0;
     if (!error) ring_bytes = bytes;
     if (!error) report_ring(name);
-    else report("failed", rm_error(error)), fprintf(stderr, "realmaster: %s\n", rm_error(error));
+    /* What has the name by now is seen instead: a game, say, that its launcher has started. */
+    else if (error != RM_LOST_NAME) report("failed", rm_error(error)), fprintf(stderr, "realmaster: %s\n", rm_error(error));
     return !error;
 }
 

@@ -175,6 +175,9 @@ def test_a_ring_for_larger_frames_takes_the_place_of_the_old_one(lib, ring_name)
 
 def test_a_game_does_not_remove_the_ring_of_its_successor(lib, ring_name):
     first, second = (NativeWriter(lib, ring_name, 4096) for _ in range(2))
+    there = ring_path(ring_name).stat().st_ino
+    assert "another game publishes" in lib.rm_error(lib.rm_reopen(first.ring, 8192)).decode()
+    assert ring_path(ring_name).stat().st_ino == there, "nor does it take the name back when it is resized"
     first.close()
     assert ring_path(ring_name).exists()
     second.close()

@@ -149,10 +149,17 @@ def test_a_full_disk_is_told_and_nothing_stays(ring_name):
 
 def test_a_closing_game_leaves_its_successors_ring(ring_name, path):
     first, second = (RingWriter(ring_name, 4096) for _ in range(2))
+    with pytest.raises(CaptureError, match="another game publishes the ring"):
+        first.reopen(8192)
+    assert path.stat().st_ino == second.inode and first.room >= 4096, "nor does it take the name back"
+    assert not list(path.parent.glob(f"{path.name}.*"))
     first.close()
     assert path.exists()
     second.close()
     assert not path.exists()
+    second.reopen(8192)
+    assert path.exists(), "a name that is nobody's is free"
+    second.close()
 
 
 @pytest.mark.parametrize("size", [0, 100, CONTROL_BYTES, CONTROL_BYTES + 500])
