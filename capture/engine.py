@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection
 from dataclasses import replace
@@ -16,6 +17,8 @@ from capture.source import Pacing, SourceInfo
 POLL_SECONDS = 0.1
 TELL_SECONDS = 1.0
 """A ring that gives no good frame for so long, though it has new ones, is worth a word."""
+FINISH_SECONDS = 3.0
+"""So long, at most, what a game has left is read: longer than a ring takes to be known as nobody's."""
 
 
 class EngineSource:
@@ -41,7 +44,7 @@ class EngineSource:
         self.trouble = f"waiting for a game to publish ring {name}"
         self.reader: RingReader | None = None
         self.first: Frame | None = None
-        self._new, self._good_at = True, 0.0
+        self._new, self._good_at, self._until = True, 0.0, math.inf
         if patience is not None:
             self._wait_for_first(time.monotonic() + patience)
             self.comes_back = False
@@ -78,6 +81,8 @@ class EngineSource:
         if self.first is not None:
             frame, self.first = self.first, None
             return frame
+        if time.monotonic() > self._until or (self.reader is None and self._until < math.inf):
+            raise SourceEnded(f"the game behind ring {self.name!r} is over")
         if self.reader is None:
             self._attach()
         if self.reader is None:
@@ -130,6 +135,12 @@ class EngineSource:
         self.trouble = reader.complaint if self._new and reader.complaint else f"{end}; waiting for it to come back"
         self.reader = None
         reader.close()
+
+    def finish(self) -> bool:
+        """The game will not come back: the source ends when it has given what is left. False if it never gave one."""
+        self.comes_back = False
+        self._until = min(self._until, time.monotonic() + FINISH_SECONDS)
+        return self.info.width > 0
 
     def keep_alive(self) -> None:
         """See `FrameSource.keep_alive`."""

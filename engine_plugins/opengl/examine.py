@@ -71,6 +71,12 @@ def look(pid: int) -> Process | None:
     return Process(program, parent, frozenset(line.rpartition("/")[2] for line in lines if "/" in line))
 
 
+def loads_opengl(pid: int) -> bool:
+    """Whether a living process has loaded OpenGL, so that it may yet draw."""
+    process = look(pid)
+    return process is not None and process.program.name not in SERVERS and process.has(OPENGL)
+
+
 def explain(pids: Iterable[int], library: str) -> str:
     """One sentence on why none of these living processes has shown a picture; empty if nothing can be said.
 

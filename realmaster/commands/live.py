@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bridge.client import BridgeClient
+from capture.engine import EngineSource
 from capture.played import PlayedSession
 from capture.source import Pacing
 from realmaster.commands.render import render_settings
@@ -103,7 +104,8 @@ def _stopper(settings: Watching | Play, stop: threading.Event, children: Childre
             session.stats.recording = recording.status if recording else None
             session.stats.child = children.explain(session.stats)
         failed = isinstance(settings, Record) and recording is not None and recording.failed
-        return failed or children.over or stop.is_set() or (settings.seconds > 0 and now - started > settings.seconds)
+        over = children.over and not (isinstance(session.source, EngineSource) and session.source.finish())
+        return failed or over or stop.is_set() or (settings.seconds > 0 and now - started > settings.seconds)
 
     return stopped
 

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine_plugins.opengl.examine import explain, unfit
+from engine_plugins.opengl.examine import explain, loads_opengl, unfit
 from engine_plugins.opengl.launch import Launch
 from engine_plugins.opengl.refusal import sentence
 from realmaster.errors import UserError
@@ -24,8 +24,8 @@ LOADING_SECONDS = 4.0
 """A game that has shown no picture for so long is looked at."""
 FOLLOWED_SECONDS = 60.0
 """How long what a launcher has left behind is given to show its first picture."""
-TOLD_SECONDS = 1.0
-"""How long after a process has ended its status may become known; it never is if another program asks for it."""
+LEFT_SECONDS = 4.0
+"""The same, where all that has shown pictures has ended, and nothing that is left has loaded OpenGL."""
 EXAMINE_SECONDS = 2.0
 MOST_REPORTED = 2 << 20
 """Bytes of the report that are read; the library writes half of that at most."""
@@ -115,12 +115,12 @@ class Program:
         """Whether the game has ended, and only what it or its launcher has left behind still runs."""
         if self.report.first not in self.report.ended:
             return False
-        now, shown = time.monotonic(), self.report.shown
-        if not self.left or not shown.isdisjoint(guardian.parents()):
+        now, shown, living = time.monotonic(), self.report.shown, guardian.descendants(self.guardian.pid)
+        if not self.left or not shown.isdisjoint(living):
             self.left = now
-        if not shown:
-            return now - self.left > FOLLOWED_SECONDS
-        return now - self.left > (0 if shown <= self.report.ended.keys() else TOLD_SECONDS)
+        # A launcher with a window of its own draws with OpenGL, too, before the game that it starts does.
+        may_draw = not shown or any(loads_opengl(pid) for pid in living)
+        return now - self.left > (FOLLOWED_SECONDS if may_draw else LEFT_SECONDS)
 
     def _status(self) -> int:
         """The game's exit status: of what was started, or of what that has left behind, if only the latter failed."""

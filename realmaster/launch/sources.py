@@ -89,4 +89,5 @@ def _opengl(settings: CaptureGame, kinds: Collection[Kind], children: Children) 
         raise UserError(f"another game publishes the ring {name} already: end it, or give this one its own --ring")
     launch = prepare(settings.command, name, locked=settings.pacing is Pacing.FRAMELOCKED, profile=settings.profile)
     children.program(Path(settings.command[0]).name, launch)
-    return EngineSource(name, settings.pacing, None, kinds=kinds)
+    # A launcher may close a ring of its own before the game opens one: the session ends with `Program.over`.
+    return EngineSource(name, settings.pacing, None, ends=False, kinds=kinds)

@@ -53,6 +53,26 @@ def test_a_game_is_followed_when_its_launcher_ends(way, here, ring_name):
     assert not ring_path(ring_name).exists(), "a crashed game's ring is removed"
 
 
+WINDOWS = {"waits": "./window frames 20; ./go; exit", "ends": "./window frames 20; ./go & exit 0",
+           "becomes the game": "./window frames 20; exec ./go"}
+
+
+@pytest.mark.parametrize("way", WINDOWS)
+def test_a_launcher_may_have_a_window_of_its_own(way, here, ring_name):
+    """It draws with OpenGL and closes its ring, before the game has shown anything. Every frame handed over is read.
+
+    The last two pictures of each are still on their way from the graphics card when it ends.
+    """
+    gl_game(here, "window")
+    script(here / "go", f"exec '{gl_game(here / 'my game')}' after 3000 frames 50")
+    script(here / "launcher", WINDOWS[way])
+    done = subprocess.run([sys.executable, "-m", "realmaster", "capture-game", "--server", "none", "--port", "0",
+                           "--pacing", "framelocked", "--ring", ring_name, "--", "./launcher"], capture_output=True,
+                          text=True, timeout=PATIENCE, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done
+    assert re.search("^read 66 frames.*dropped: 66 rendering is off$", done.stdout, re.MULTILINE), done
+
+
 def test_what_a_launcher_leaves_behind_is_given_a_while(here, ring_name, monkeypatch):
     monkeypatch.setattr("realmaster.launch.program.FOLLOWED_SECONDS", 1.0)
     with (pytest.raises(UserError, match="has ended without having shown a picture with OpenGL"),
