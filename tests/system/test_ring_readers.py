@@ -87,6 +87,23 @@ def test_one_who_looks_on_takes_no_frame_from_a_recorder(ring_name, pacing):
     assert not any(f and f.dropped for f in frames)
 
 
+def test_check_plugin_takes_no_frame_from_a_recorder(ring_name):
+    """The command itself, in a process of its own, which comes while a game is recorded and leaves before it ends."""
+    with locked_game(ring_name, moving_frames(3000)), closing(EngineSource(ring_name, Pacing.FRAMELOCKED)) as recorder:
+        frames: list[Frame | None] = []
+        look = subprocess.Popen([sys.executable, "-m", "realmaster", "check-plugin", ring_name, "--seconds", "1"],
+                                stdout=subprocess.PIPE, text=True)
+        while look.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                look.wait(0.01)  # the recorder takes its time with each frame
+            frames.append(recorder.read(1))
+        said, _ = look.communicate()
+        frames += [recorder.read(1) for _ in range(10)]
+    assert "frames of 64x48, color" in said
+    assert [f and f.frame_id for f in frames] == list(range(len(frames)))
+    assert not any(f and f.dropped for f in frames)
+
+
 def test_a_recorder_takes_over_from_one_who_does_not_need_every_frame(ring_name):
     with locked_game(ring_name, moving_frames(COUNT)), closing(EngineSource(ring_name, Pacing.FREERUN)) as looker:
         assert looker.read(1) is not None
