@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,32 @@ def test_links_lead_somewhere(name: str):
     path = ROOT / name
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()):
         assert (path.parent / target).exists(), f"{name} links to {target}"
+
+
+def promises() -> list[str]:
+    """What SECURITY.md says: the rows of its table, and the items of its list on how."""
+    text = (ROOT / "SECURITY.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ")][2:]
+    how = text.partition("## How")[2].partition("\n## ")[0]
+    return rows + [item for item in re.split(r"^\* ", how, flags=re.MULTILINE) if item.strip()]
+
+
+@pytest.mark.parametrize("promise", promises(), ids=lambda promise: promise[:40])
+def test_every_promise_of_security_names_a_test_that_exists(promise: str):
+    """A name without its folder is in that of the name before it."""
+    folder, found = "", []
+    for there, name in re.findall(r"`(tests/\w+/)?(test_\w+\.py)`", promise):
+        folder = there or folder
+        found.append(folder + name)
+    assert found and all((ROOT / name).is_file() for name in found), found
+
+
+def test_development_has_every_extra_whose_tests_run():
+    """All but those that need a GPU, or have none; each with a version that was tried."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    ours = next(re.findall(r"\w+", line.partition("[")[2]) for line in extras["dev"] if line.startswith("realmaster["))
+    assert set(ours) == set(extras) - {"dev", "gpu", "tensorboard"}
+    pinned = {line.partition("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    wanted = [*project["dependencies"], *(line for extra in ours for line in extras[extra])]
+    assert {re.match(r"[\w-]+", line)[0].lower() for line in wanted} <= pinned
