@@ -21,7 +21,7 @@ class Killed(BaseException):
     """Stands for a signal: nothing in the loop catches it."""
 
 
-def train(folder: Path, stop_at: int | None = None) -> torch.Tensor:
+def train(folder: Path, stop_at: int | None = None, tensorboard: Path | None = None) -> torch.Tensor:
     torch.manual_seed(5)
     layer = torch.nn.Linear(6, 3)
     seen: list[int] = []
@@ -33,7 +33,7 @@ def train(folder: Path, stop_at: int | None = None) -> torch.Tensor:
         x = torch.from_numpy(rng.normal(size=(phase.batch, 6)).astype(np.float32))
         return (layer(x) - x[:, :3] + 0.1 * torch.randn(phase.batch, 3)).square().mean()
 
-    fit(Run(folder, seed=1), STAGE, dict(layer.named_parameters()), loss)
+    fit(Run(folder, 1, tensorboard), STAGE, dict(layer.named_parameters()), loss)
     return layer.weight.detach().clone()
 
 
@@ -52,6 +52,18 @@ def test_a_damaged_state_is_refused_with_what_to_do(tmp_path: Path):
     state.write_bytes(b"\x80\x04not safetensors")
     with pytest.raises(UserError, match="delete it to begin the stage again"):
         train(tmp_path)
+
+
+def test_what_tensorboard_needs_is_told_before_the_first_step(tmp_path: Path):
+    """It is no part of the extra for training."""
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ModuleNotFoundError:
+        with pytest.raises(UserError, match=r"pip install -e '\.\[tensorboard\]'"):
+            train(tmp_path, stop_at=0, tensorboard=tmp_path)
+    else:
+        train(tmp_path, tensorboard=tmp_path / "board")
+        assert list((tmp_path / "board").iterdir())
 
 
 def test_every_preset_ends_on_whole_frames():
