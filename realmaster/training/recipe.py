@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from realmaster.training.settings import StageName
 
@@ -16,11 +17,15 @@ out with ghosts), so a transformer's last phase is always on whole frames."""
 
 @dataclass(frozen=True)
 class Phase:
-    """`steps` batches of `batch` windows, `crop` their height and width in pixels."""
+    """`steps` batches of `batch` windows, `crop` their height and width in pixels; for the streaming model, `groups` of
+    four frames they are long, and whether a critic of sharpness learns beside it, and then judges it.
+    """
 
     steps: int
     batch: int
     crop: tuple[int, int]
+    groups: int = 0
+    critic: Literal["", "learns", "judges"] = ""
 
 
 @dataclass(frozen=True)
@@ -61,3 +66,25 @@ PRESETS: dict[str, dict[StageName, Stage]] = {
     "short": _recipe(vae=1000, base=(400, 150), lora=(100, 50), few=200),
     "tiny": _recipe(vae=1000, base=(400, 150), lora=(400, 150), few=1800),
 }
+
+
+def _streaming(codec: int, flow: int, rollout: int) -> dict[StageName, Stage]:
+    """The critic joins after two fifths of the roll-outs, and has its say after a twentieth more."""
+    return {
+        "codec": Stage("codec", (Phase(codec, 4, (96, 128), 3),), 1.5e-3),
+        "flow": Stage("flow", (Phase(flow, 2, WHOLE, 4),), 1e-3),
+        "rollout": Stage("rollout", (Phase(rollout * 2 // 5, 2, WHOLE, 4), Phase(rollout // 20, 2, WHOLE, 4, "learns"),
+                                     Phase(rollout * 7 // 20, 2, WHOLE, 4, "judges"),
+                                     Phase(rollout // 5, 1, WHOLE, 8, "judges")), 6e-4),
+    }
+
+
+STREAMING: dict[str, dict[StageName, Stage]] = {
+    "smoke": {"codec": Stage("codec", (Phase(4, 2, (96, 128), 2),), 1e-3),
+              "flow": Stage("flow", (Phase(4, 2, (96, 128), 2),), 1e-3),
+              "rollout": Stage("rollout", (Phase(2, 1, (96, 128), 2), Phase(2, 1, (96, 128), 2, "learns"),
+                                           Phase(2, 1, (96, 128), 3, "judges")), 1e-3)},
+    "short": _streaming(codec=200, flow=100, rollout=200),
+    "tiny": _streaming(codec=2000, flow=2000, rollout=60000),
+}
+"""Stages of the streaming model, by preset."""

@@ -26,6 +26,7 @@ from realmaster.training.large import check_settings, train_large
 from realmaster.training.loop import Run
 from realmaster.training.recipe import FRAMES, PRESETS, RANK, Stage
 from realmaster.training.settings import StageName, Train, Variant
+from realmaster.training.streaming_run import StreamingTraining
 from realmaster.training.transformer import Latents, encode_all, train_base, train_lora
 from realmaster.training.vae import train_vae
 
@@ -34,6 +35,8 @@ ORDER: tuple[StageName, ...] = ("vae", "base", "lora", "few-step")
 
 class Training:
     """One run of `realmaster train`. Data and latents are read when a stage first needs them."""
+
+    order = ORDER
 
     def __init__(self, settings: Train) -> None:
         self.settings = settings
@@ -79,7 +82,7 @@ class Training:
             "vae": self._vae, "base": self._base, "lora": self._lora, "few-step": self._few_step}
         label = Stage(name if name in {"vae", "base"} else f"{name}-{self.name}", stage.phases, stage.peak)
         steps[name](label)
-        self.run.state_file(label.name).unlink(missing_ok=True)
+        self.run.forget(label.name)
 
     def _vae(self, stage: Stage) -> None:
         train_vae(self.run, stage, self.pairs).save(self.stages / "vae")
@@ -128,10 +131,13 @@ def train(settings: Train) -> None:
         return
     if PartialState(cpu=not torch.cuda.is_available()).num_processes > 1:
         raise UserError("the tiny model is trained by one process: leave accelerate launch out")
-    training = Training(settings)
-    wanted = ORDER if settings.stage == "all" else (settings.stage,)
+    training = StreamingTraining(settings) if settings.variant == "streaming" else Training(settings)
+    order = training.order
+    wanted = order if settings.stage == "all" else (settings.stage,)
     for stage in wanted:
-        missing = [before for before in ORDER[:ORDER.index(stage)] if not training.done(before)]
+        if stage not in order:
+            raise UserError(f"{stage} is no stage of {settings.variant}: its stages are {', '.join(order)}")
+        missing = [before for before in order[:order.index(stage)] if not training.done(before)]
         if missing:
             raise UserError(f"{stage} needs {missing[-1]} first: realmaster train {missing[-1]} --checkpoint "
                             f"{settings.checkpoint}")

@@ -11,8 +11,8 @@ import tyro
 from realmaster.config import TINY
 from realmaster.settings import Frames, Seed, Settings, Threads
 
-StageName = Literal["vae", "base", "lora", "few-step"]
-Variant = Literal["tiny", "per-frame", "regression", "guides"]
+StageName = Literal["vae", "base", "lora", "few-step", "codec", "flow", "rollout"]
+Variant = Literal["tiny", "per-frame", "regression", "guides", "streaming"]
 
 
 class Train(Settings, frozen=True):
@@ -29,7 +29,8 @@ class Train(Settings, frozen=True):
     comparisons, and tiny, which made the shipped model and is what it takes if you say nothing."""
     variant: Variant = "tiny"
     """tiny, or one of the models it is compared with: per-frame sees one frame at a time, regression predicts the mean
-    picture without noise, guides also reads normals and depth."""
+    picture without noise, guides also reads normals and depth. streaming is the model that goes on from chunk to chunk;
+    its stages are codec, flow and rollout, tiny's and its rivals' are vae, base, lora and few-step."""
     data: Path = Path("data/pairs")
     """Folder of the dataset."""
     checkpoint: Path = Path("data/checkpoint")
@@ -44,6 +45,9 @@ class Train(Settings, frozen=True):
     """For a large model in one_way: a latent frame sees of the reference only frames that are at most so many away."""
     guides: bool = False
     """For a large model: give it the game's normals and depth as a second reference. To render, it needs them too."""
+    features: Path | None = None
+    """For the streaming model: a safetensors file with torchvision's SqueezeNet 1.1, by whose features pictures are
+    compared too."""
     threads: Threads = 2
     """CPU threads."""
     seed: Seed = 0

@@ -42,8 +42,41 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)  # keep the state after every step
     with pytest.raises(Killed):
         train(tmp_path / "cut", stop_at=7)
-    assert [f.name for f in (tmp_path / "cut" / "unfinished").iterdir()] == ["toy.safetensors"]
+    assert {f.name for f in (tmp_path / "cut" / "unfinished").iterdir()} == {"toy.safetensors", "toy.small.safetensors"}
     assert torch.equal(train(tmp_path / "cut"), whole)
+
+
+def test_a_run_goes_on_from_its_small_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = train(tmp_path / "whole")
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    with pytest.raises(Killed):
+        train(tmp_path / "cut", stop_at=18)
+    Run(tmp_path / "cut", 1).state_file("toy").unlink()
+    assert torch.allclose(train(tmp_path / "cut"), whole, atol=0.01)
+
+
+def test_what_gets_no_gradient_until_later_is_kept_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+
+    def run(folder: Path, stop_at: int | None) -> torch.Tensor:
+        torch.manual_seed(5)
+        early, late = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+        seen: list[int] = []
+
+        def loss(_rng: np.random.Generator, phase: Phase) -> torch.Tensor:
+            if len(seen) == stop_at:
+                raise Killed
+            seen.append(phase.batch)
+            return (early * torch.randn(2)).sum() + ((late * torch.randn(2)).sum() if phase.batch == 2 else 0)
+
+        fit(Run(folder, seed=1), STAGE, {"early": early, "late": late}, loss)
+        return late.detach().clone()
+
+    whole = run(tmp_path / "whole", None)
+    for stop_at in (5, 15):
+        with pytest.raises(Killed):
+            run(tmp_path / f"cut{stop_at}", stop_at)
+        assert torch.equal(run(tmp_path / f"cut{stop_at}", None), whole)
 
 
 def test_a_damaged_state_is_refused_with_what_to_do(tmp_path: Path):

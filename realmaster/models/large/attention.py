@@ -33,14 +33,16 @@ class Context:
 
     `segments` None: all tokens attend to all. Else they are the numbers of tokens of the target and of each
     reference, in this order: the target attends to all, a reference to itself alone (attention mode `one_way`).
-    With `reach`, a frame of the target sees only those frames of a reference that are at most so many away from it;
-    then `frames` is how many each of them has.
+    `bias` (B, 1, 1, S) is added to the target's attention to each of S keys, its own and then the reference's: minus
+    infinity where there is nothing. With `reach`, a frame of the target sees only those frames of a reference that are
+    at most so many away from it; then `frames` is how many each of them has.
     """
 
     segments: tuple[int, ...] | None = None
     reach: int | None = None
     frames: int = 1
     writing: bool = False
+    bias: Tensor | None = None
     layers: list[Layer] = field(default_factory=list)
 
 
@@ -72,7 +74,7 @@ class Layer:
             return dispatch_attention_fn(query, key, value)
         frames, reach = self.context.frames, self.context.reach
         if reach is None:
-            return dispatch_attention_fn(query, *join_frames([own, reference], 1))
+            return dispatch_attention_fn(query, *join_frames([own, reference], 1), self.context.bias)
         out: list[Tensor] = []
         for at, row in enumerate(query.chunk(frames, 1)):
             near = slice(max(0, at - reach), at + reach + 1)

@@ -100,9 +100,14 @@ class InContext:
         self._prepare(None, None, 1)
         return written
 
-    def read(self, noisy: Tensor, timestep: Tensor, prompt: Prompt, cache: Cache) -> Tensor:
-        """Velocity of the target, which also attends to what `write` returned, for one reference or `join`ed."""
+    def read(self, noisy: Tensor, timestep: Tensor, prompt: Prompt, cache: Cache,
+             bias: Tensor | None = None) -> Tensor:
+        """Velocity of the target, which also attends to what `write` returned, for one reference or `join`ed.
+
+        `bias`: see `Context`; for references without a `reach`.
+        """
         self._prepare(None, cache, self._frames(noisy))
+        self.transformer.context.bias = bias
         return self._target(noisy, timestep, prompt)
 
     def _target(self, noisy: Tensor, timestep: Tensor, prompt: Prompt) -> Tensor:
@@ -138,6 +143,7 @@ class InContext:
                  writing: bool = False) -> None:
         context = self.transformer.context
         context.segments, context.writing, context.reach, context.frames = segments, writing, self.reach, frames
+        context.bias = None
         for i, layer in enumerate(context.layers):
             layer.written, layer.reference = None, cache[i] if cache is not None else None
 

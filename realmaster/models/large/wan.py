@@ -62,6 +62,17 @@ class WanTokens:
         grid[1:] *= scale
         return grid[None]
 
+    def earlier(self, keys: Tensor, frames: int) -> Tensor:
+        """Keys (..., head size) that were written at some latent frame, as if it were so many frames earlier.
+
+        Rotations add up, so a key that is kept as it was written can be read from any distance.
+        """
+        rope = cast(Any, self.model.rope).rope
+        cos, sin = (table[frames, :rope.t_dim:2].to(keys.dtype) for table in (rope.freqs_cos, rope.freqs_sin))
+        even, odd = keys[..., :rope.t_dim].unflatten(-1, (-1, 2)).unbind(-1)
+        turned = torch.stack([even * cos + odd * sin, odd * cos - even * sin], -1).flatten(-2)
+        return torch.cat([turned, keys[..., rope.t_dim:]], -1)
+
     def velocity(self, tokens: Tensor, positions: Tensor, timestep: Tensor, prompt: Prompt) -> Tensor:
         """See `TokenTransformer.velocity`."""
         _, h, w = self.patch

@@ -1,0 +1,46 @@
+"""What a picture is judged by: its pixels, edges and change in time, weighted; features; and a critic.
+
+Pictures are (B, T, 3, H, W) in [-1, 1].
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+SKY, OBJECT, SHADOW = 0.5, 2.0, 2.0
+"""Weight of the sky's pixels; what is added to that of others, 1, on what moves by itself and in shadows."""
+DARKER = 0.35
+"""Natural logarithms by which a shadow is darker, against the game, than the middle of its picture."""
+LUMA = (0.299, 0.587, 0.114)
+
+
+def weights(game: Tensor, photo: Tensor, what: Tensor) -> Tensor:
+    """Weights (B, T, 1, H, W) with a mean of 1, from what is there, (B, T, H/2, W/2), and where the photograph's light
+    falls short of the game's: there are shadows, which games of this kind lack.
+    """
+    batch = game.shape[:2]
+    luma = torch.tensor(LUMA)[:, None, None]
+    dark, bright = (F.avg_pool2d(((v + 1) / 2 * luma).sum(2).flatten(0, 1)[:, None], 4) for v in (photo, game))
+    ratio = torch.log(dark + 0.05) - torch.log(bright + 0.05)
+    kind = F.avg_pool2d(what.flatten(0, 1)[:, None].float().eq(0).float(), 2) > 0.5
+    solid = ratio.masked_fill(kind, float("nan")).flatten(1)
+    middle = torch.nan_to_num(solid.nanmedian(1).values)[:, None, None, None]
+    shadow = ((ratio < middle - DARKER) & ~kind).float()
+    moving = F.max_pool2d(what.flatten(0, 1)[:, None].eq(2).float(), 2)
+    weight = torch.where(kind, torch.full_like(ratio, SKY), 1 + OBJECT * moving + SHADOW * shadow)
+    weight = weight / weight.mean((1, 2, 3), keepdim=True)
+    return F.interpolate(weight, scale_factor=4.0, mode="nearest").unflatten(0, batch)
+
+
+def picture_loss(out: Tensor, photo: Tensor, weight: Tensor) -> Tensor:
+    """Absolute and squared error of the pixels, and of their differences in x and y, which keeps edges."""
+    error = out - photo
+    loss = (weight * (error.abs() + 2 * error.square())).mean()
+    return loss + error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+
+
+def change_loss(out: Tensor, photo: Tensor) -> Tensor:
+    """How much the change from frame to frame differs from the truth's: flicker costs, motion does not."""
+    return (out - photo).diff(dim=1).abs().mean()
