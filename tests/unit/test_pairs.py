@@ -84,7 +84,7 @@ def test_a_pair_comes_back_as_it_was_written(dataset: Dataset):
     (clip,) = dataset.split("train")
     pair = dataset.load(clip, (Kind.DEPTH, Kind.MOTION))
     assert pair.rendered.shape == pair.photoreal.shape == (FRAMES, HEIGHT, WIDTH, 3)
-    assert np.array_equal(pair.rendered, pair.photoreal // 2), "both halves are lossless"
+    assert np.array_equal(pair.rendered, pair.photoreal // 2), "both halves are lossless, as docs/DATASET.md says"
     assert (pair.buffers[Kind.DEPTH] == 0.25).all() and (pair.buffers[Kind.MOTION][..., 0] == 2).all()
     assert len(pair.cameras) == FRAMES and pair.cameras[0] is not None
     assert [r.name for r in dataset.refused] == ["street_000003"]

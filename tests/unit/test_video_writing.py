@@ -100,6 +100,7 @@ def test_a_recording_of_an_odd_size_keeps_its_photoreal_track(tmp_path):
         assert pictures_in(photo) == 3 and streams(photo)[0]["color_space"] == "bt709"
         assert np.abs(decoded(photo, 428, 240)[100, 100].astype(int) - RED).max() <= 3
         assert streams(tmp_path / folder / "color.mkv")[0]["width"] == 427
+        assert streams(photo)[0]["pix_fmt"] == "yuv420p", "as capture/recording/layout.py says: a pair's alone is RGB"
 
 
 def test_apples_players_find_hvc1(tmp_path):
