@@ -127,8 +127,8 @@ def _take(file: Path, key: str, tensor: Tensor, changes: dict[Place, Change], le
         return
     method = other_method(key)
     if method is not None:
-        raise UserError(f"{file} is a {method} adapter ({key}), which is not read here: take one that was trained as a "
-                        "plain LoRA, or have its trainer's tools extract one")
+        raise UserError(f"{file} is an adapter of kind {method} ({key}), which is not read here: take one that was "
+                        "trained as a plain LoRA, or have its trainer's tools extract one")
     found = part_of(key)
     if found is None:
         left_out.setdefault(UNKNOWN, []).append(key)
