@@ -16,22 +16,26 @@ DARKER = 0.35
 LUMA = (0.299, 0.587, 0.114)
 
 
-def weights(game: Tensor, photo: Tensor, what: Tensor) -> Tensor:
-    """Weights (B, T, 1, H, W) with a mean of 1, from what is there, (B, T, H/2, W/2), and where the photograph's light
-    falls short of the game's: there are shadows, which games of this kind lack.
-    """
-    batch = game.shape[:2]
+def shadows(game: Tensor, photo: Tensor, what: Tensor) -> Tensor:
+    """Where the photograph's light falls short of the game's, which has no shadows: (B * T, 1, H/4, W/4) of 0 and 1."""
     luma = torch.tensor(LUMA)[:, None, None]
     dark, bright = (F.avg_pool2d(((v + 1) / 2 * luma).sum(2).flatten(0, 1)[:, None], 4) for v in (photo, game))
     ratio = torch.log(dark + 0.05) - torch.log(bright + 0.05)
-    kind = F.avg_pool2d(what.flatten(0, 1)[:, None].float().eq(0).float(), 2) > 0.5
-    solid = ratio.masked_fill(kind, float("nan")).flatten(1)
-    middle = torch.nan_to_num(solid.nanmedian(1).values)[:, None, None, None]
-    shadow = ((ratio < middle - DARKER) & ~kind).float()
+    sky = _sky(what)
+    middle = torch.nan_to_num(ratio.masked_fill(sky, float("nan")).flatten(1).nanmedian(1).values)
+    return ((ratio < middle[:, None, None, None] - DARKER) & ~sky).float()
+
+
+def weights(game: Tensor, photo: Tensor, what: Tensor) -> Tensor:
+    """Weights (B, T, 1, H, W) with a mean of 1, from what is there, (B, T, H/2, W/2), and where shadows are."""
     moving = F.max_pool2d(what.flatten(0, 1)[:, None].eq(2).float(), 2)
-    weight = torch.where(kind, torch.full_like(ratio, SKY), 1 + OBJECT * moving + SHADOW * shadow)
+    weight = torch.where(_sky(what), SKY, 1 + OBJECT * moving + SHADOW * shadows(game, photo, what))
     weight = weight / weight.mean((1, 2, 3), keepdim=True)
-    return F.interpolate(weight, scale_factor=4.0, mode="nearest").unflatten(0, batch)
+    return F.interpolate(weight, scale_factor=4.0, mode="nearest").unflatten(0, game.shape[:2])
+
+
+def _sky(what: Tensor) -> Tensor:
+    return F.avg_pool2d(what.flatten(0, 1)[:, None].eq(0).float(), 2) > 0.5
 
 
 def picture_loss(out: Tensor, photo: Tensor, weight: Tensor) -> Tensor:

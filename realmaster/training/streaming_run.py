@@ -8,16 +8,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
+import torch
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
-from realmaster.models.tiny.causal import load_transformer
+from realmaster.errors import UserError
+from realmaster.models.tensor_files import read_tensors
+from realmaster.models.tiny.causal import Causal, load_transformer
+from realmaster.models.tiny.chunks import Chunks
 from realmaster.models.tiny.codec import Codec
 from realmaster.training.codec import train_codec
 from realmaster.training.features import Features
 from realmaster.training.frames import Frames
-from realmaster.training.loop import Run
+from realmaster.training.loop import Run, small
 from realmaster.training.recipe import STREAMING, Stage
 from realmaster.training.settings import StageName, Train
 from realmaster.training.streaming import train_flow, train_rollout
@@ -71,3 +76,21 @@ class StreamingTraining:
         recipe = {"preset": self.preset, "seed": self.settings.seed, "steps": stage.steps,
                   "clips": len(self.frames.clips), "features": self.features is not None}
         (self.out / "recipe.json").write_bytes(msgspec.json.format(msgspec.json.encode(recipe)) + b"\n")
+
+
+@torch.no_grad()
+def so_far(checkpoint: Path) -> tuple[Chunks, str]:
+    """The model in a checkpoint, finished or not, and how far it is. Raises `UserError` if it has no roll-outs yet."""
+    if (checkpoint / "streaming" / "recipe.json").exists():
+        return Chunks.load(checkpoint / "streaming"), "finished"
+    state = small(Run(checkpoint, 0).state_file("rollout"))
+    if not state.exists():
+        raise UserError(f"{checkpoint} holds no streaming model yet: realmaster train --variant streaming")
+    tensors, metadata = read_tensors(state)
+    codec, model = Codec.load(checkpoint / "stages" / "codec"), load_transformer(checkpoint / "stages" / "flow")
+    for prefix, module in (("codec", codec), ("transformer", model)):
+        for name, parameter in module.named_parameters():
+            value = tensors.get(f"average.{prefix}.{name}")
+            if value is not None:
+                parameter.copy_(value)
+    return Chunks(codec, Causal(model.eval())), f"{metadata['step']} steps of roll-outs"
