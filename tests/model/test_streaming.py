@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -119,7 +121,7 @@ def test_a_key_that_is_turned_is_as_if_written_earlier(model: Chunks):
     close(tokens.earlier(written[3], 2), written[1])
 
 
-def _rotated(key: Tensor, rope: object, frame: int) -> Tensor:
+def _rotated(key: Tensor, rope: Any, frame: int) -> Tensor:
     from realmaster.models.large.attention import _rotate
 
     tables = [torch.cat([part[at] for part, at in zip(table.split([rope.t_dim, rope.h_dim, rope.w_dim], 1),

@@ -102,6 +102,15 @@ def test_a_model_comes_out_and_is_measured_beside_its_rivals(pairs: Path, tmp_pa
     assert not [f for f in checkpoint.rglob("*") if f.suffix in {".pt", ".bin", ".pkl", ".ckpt"}]
 
 
+def test_a_streaming_model_comes_out(pairs: Path, tmp_path: Path):
+    trained = ("train", "--variant", "streaming", "--preset", "smoke", "--data", str(pairs), "--checkpoint",
+               str(tmp_path))
+    assert "lora is no stage of streaming" in realmaster(*trained[:1], "lora", *trained[1:], status=1)
+    assert "trained codec, flow, rollout" in realmaster(*trained)
+    assert realmaster(*trained).count("done before") == 3
+    assert {f.name for f in (tmp_path / "streaming").iterdir()} == {"codec", "transformer", "recipe.json"}
+
+
 def test_the_two_halves_of_a_pair_show_the_same_edges(pairs: Path):
     from realmaster.pairs.dataset import Dataset
 
