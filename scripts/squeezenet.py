@@ -4,8 +4,7 @@
     python scripts/squeezenet.py .../ncnn/examples/squeezenet_v1.1.bin features.safetensors
 
 The network there is Caffe's: it takes blue, green, red from 0 to 255, less their means. Its first convolution is
-changed
-so that it takes pictures as torchvision's networks do.
+changed so that it takes pictures as torchvision's networks do.
 """
 
 from __future__ import annotations

@@ -11,8 +11,10 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor  # noqa: E402
 
+from bridge.contract import RenderSettings, Window  # noqa: E402
+from realmaster.evaluation.stream import stream  # noqa: E402
 from realmaster.models.tiny.causal import Causal, new_transformer  # noqa: E402
-from realmaster.models.tiny.chunks import Chunks  # noqa: E402
+from realmaster.models.tiny.chunks import ChunkBackend, Chunks  # noqa: E402
 from realmaster.models.tiny.codec import Codec, whole_tokens  # noqa: E402
 from realmaster.training.frames import Batch  # noqa: E402
 from realmaster.training.streaming import parallel_slots, rollout  # noqa: E402
@@ -111,6 +113,30 @@ def test_it_goes_on_from_a_packed_past_with_the_same_bits(model: Chunks, guided:
     again = model.unpack(model.pack(past))
     rest, _ = model.render(game[:, 8:].numpy(), None if given is None else given[:, 8:], again, noises[2:])
     assert np.array_equal(rest, whole[:, 8:])
+
+
+def test_windows_that_continue_each_other_are_the_same_however_they_are_cut(model: Chunks):
+    video = np.random.default_rng(0).integers(0, 256, (4 * GROUPS, HEIGHT, WIDTH, 3), np.uint8)
+    look = RenderSettings(steps=1, seed=7)
+    short, long = (stream(ChunkBackend(model, (WIDTH, HEIGHT), length), video, look) for length in (4, 8))
+    assert np.array_equal(short.photos, long.photos) and np.shape(short.photos) == video.shape
+    part = stream(ChunkBackend(model, (WIDTH, HEIGHT)), video[:6], look).photos
+    assert len(part) == 6 and np.array_equal(part[:4], short.photos[:4]), "a last group may be short"
+
+
+def test_guides_that_are_not_trusted_are_not_read(model: Chunks):
+    backend = ChunkBackend(model, (WIDTH, HEIGHT), guides=True)
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (2 * HEIGHT, WIDTH, 3), np.uint8) for _ in range(4)]
+
+    def render(trusted: bool, pixels: list[np.ndarray]) -> np.ndarray:
+        window = Window(sequence=0, segment=0, start=0, valid=4, continues=False, length=4, width=WIDTH, height=HEIGHT,
+                        guides=True, trusted=trusted, settings=RenderSettings())
+        return np.array(backend.render(window, pixels, None).frames)
+
+    other = [np.concatenate([frame[:HEIGHT], 255 - frame[HEIGHT:]]) for frame in frames]
+    assert np.array_equal(render(False, frames), render(False, other))
+    assert not np.array_equal(render(True, frames), render(True, other))
 
 
 @torch.no_grad()

@@ -6,15 +6,19 @@ the same, bit for bit.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bridge.contract import MAX_STEPS, ModelSpec, Pixels, Rendered, Window
+from realmaster.models.sampler import noise as noise_of
 from realmaster.models.sampler import sigmas
 from realmaster.models.tiny.causal import (
     HISTORY,
@@ -140,3 +144,56 @@ def _slots(frames: Sequence[Remembered], agos: range, like: Remembered) -> list[
 
 def _lift(array: F32) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array))
+
+
+class ChunkBackend:
+    """Renders windows of whole groups that do not overlap. Implements `bridge.contract.Backend`.
+
+    With `guides`, windows come with them, and the model reads those that are trusted; the weights are the same.
+    """
+
+    pipelined = False
+
+    def __init__(self, chunks: Chunks, size: tuple[int, int], length: int = GROUP, *, guides: bool = False) -> None:
+        """`size` is width and height of the frames. Raises `ValueError` if it or the window's length do not fit."""
+        width, height = size
+        if length % GROUP or width % (2 * SPATIAL) or height % (2 * SPATIAL):
+            raise ValueError(f"{length} frames of {width}x{height} are not whole groups of {GROUP} and tokens of "
+                             f"{2 * SPATIAL} pixels")
+        self.chunks = chunks
+        self.spec = ModelSpec(model="tiny", width=width, height=height, length=length, overlap=0, guides=guides)
+
+    def render(self, window: Window, frames: Sequence[Pixels], carry: object) -> Rendered:
+        """See `Backend.render`. The same input gives the same output, bit for bit, on one machine."""
+        began, spec, settings = time.perf_counter(), self.spec, window.settings
+        game = np.stack([frame[:spec.height] for frame in frames])
+        guides = None
+        if spec.guides and window.trusted:
+            guides = np.stack([cv2.resize(frame[spec.height:], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+                               for frame in frames])
+        channel, *size = self.chunks.shape(spec.height, spec.width)[1:]
+        noises = [noise_of(settings.seed, window.segment, window.start // GROUP + i, (1, channel, 1, *size))[:, :, 0]
+                  for i in range(spec.length // GROUP)]
+        past = carry if isinstance(carry, Past) else None
+        photos, past = self.chunks.render(_signed(game), None if guides is None else _signed(guides), past, noises,
+                                          min(max(settings.steps, 1), MAX_STEPS))
+        photo = np.clip((photos[0].transpose(0, 2, 3, 1) + 1) * 127.5, 0, 255)
+        strength = float(np.clip(settings.strength, 0, 1))
+        if strength < 1:
+            photo = strength * photo + (1 - strength) * game
+        out = list(np.rint(photo).astype(np.uint8))
+        spent = (time.perf_counter() - began) * 1e3
+        return Rendered(past, lambda: (out, {"render": spent}))
+
+    def pack(self, carry: object) -> dict[str, F32]:
+        """See `Backend.pack`."""
+        return self.chunks.pack(carry) if isinstance(carry, Past) else {}
+
+    def unpack(self, arrays: dict[str, F32]) -> object:
+        """See `Backend.unpack`."""
+        return self.chunks.unpack(arrays) if "encoder" in arrays else None
+
+
+def _signed(pixels: NDArray[np.uint8]) -> F32:
+    """Pictures (T, H, W, 3) u8 as a video (1, T, 3, H, W) in [-1, 1]."""
+    return pixels.astype(np.float32).transpose(0, 3, 1, 2)[None] / 127.5 - 1
