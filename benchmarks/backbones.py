@@ -3,7 +3,7 @@
 `python -m benchmarks.backbones` on a GPU; `--toy` runs every line at toy size anywhere, to see that it runs. For each
 model, number of steps and way of running: milliseconds a window, new frames a second, how many times the yardstick
 (plain diffusers, both videos in one sequence), and which share of the compute floor that is: the FLOP that
-`realmaster.models.large.known` counts for that way, over what this GPU's matrix product reaches in the same run.
+`realmaster.models.large.cost` counts for that way, over what this GPU's matrix product reaches in the same run.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from safetensors.torch import save_file
 
 from benchmarks.common import machine
+from realmaster.models.families.ltx import LTX
+from realmaster.models.families.registry import Family
+from realmaster.models.families.wan import WAN
+from realmaster.models.large.cost import KnownModel
 from realmaster.models.large.in_context import InContext, Reading, Reference
-from realmaster.models.large.known import MODELS, Known
-from realmaster.models.large.load import latent_video
-from realmaster.models.large.ltx import LTXTokens
 from realmaster.models.large.tiny_video import TAEHV, TinyVideo
 from realmaster.models.large.tokens import Prompt, TokenTransformer
 from realmaster.models.large.video import Autoencoder, DecodesOn, EncodesOn, LatentVideo
-from realmaster.models.large.wan import WanTokens
 from realmaster.models.sampler import sigmas
 
 TOY = "--toy" in sys.argv
@@ -45,16 +45,21 @@ DTYPE = torch.bfloat16 if DEVICE == "cuda" else torch.float32
 class Case:
     """A model with what it needs to be called."""
 
-    known: Known
+    known: KnownModel
     make: Callable[[], Any]
     vae: Callable[[], Any]
 
+    @property
+    def family(self) -> Family:
+        """The family that knows the model."""
+        return LTX if self.known.name.startswith("ltx") else WAN
+
     def tokens(self, model: Any, video: LatentVideo) -> TokenTransformer:
         """The adapter for a transformer."""
-        return LTXTokens(model, video.grid) if self.known.name.startswith("ltx") else WanTokens(model)
+        return self.family.load().tokens(model, video.grid)
 
 
-def _wan(known: Known, channels: int, vae: Callable[[], Any]) -> Case:
+def _wan(known: KnownModel, channels: int, vae: Callable[[], Any]) -> Case:
     return Case(known, lambda: WanTransformer3DModel(
         num_attention_heads=known.width // 128, attention_head_dim=128, in_channels=channels, out_channels=channels,
         ffn_dim=known.feed_forward, num_layers=known.layers), vae)
@@ -62,7 +67,7 @@ def _wan(known: Known, channels: int, vae: Callable[[], Any]) -> Case:
 
 def cases() -> list[Case]:
     """The models, at full size or as toys."""
-    by_name = {model.name: model for model in MODELS}
+    by_name = {model.name: model for model in (*WAN.known, *LTX.known)}
     small, five, ltx = (by_name[name] for name in ("wan2.1-1.3b", "wan2.2-5b", "ltx-video-2b"))
     if TOY:
         small, five, ltx = (replace(k, width=128, layers=2, feed_forward=256) for k in (small, five, ltx))
@@ -166,7 +171,7 @@ WAYS: dict[str, tuple[str, Reading]] = {
 """Ways of running: what their FLOP are counted as, and how the reference is read."""
 
 
-def flop(known: Known, tokens: int, steps: int, way: str) -> float:
+def flop(known: KnownModel, tokens: int, steps: int, way: str) -> float:
     """What a window costs at least."""
     if way == "half":
         return known.forward_flop(tokens // 4, tokens // 4) + steps * known.forward_flop(tokens, tokens * 5 // 4)
@@ -181,7 +186,7 @@ def report(case: Case, peak: float) -> None:
     known = case.known
     with torch.device(DEVICE):
         model, vae = case.make().to(DTYPE).eval(), case.vae().to(DTYPE).eval()
-    video, tokens = latent_video(vae), known.tokens(*WINDOW)
+    video, tokens = case.family.load().video(vae), known.tokens(*WINDOW)
     inputs = Inputs(video, masked=known.name.startswith("ltx"))
     fresh = WINDOW[2] - overlap(video)
     print(f"\n{known.name}: {tokens} tokens a window, {fresh} new frames")

@@ -87,7 +87,7 @@ class Student:
         self.context = (InContext if positions == "shared" else Behind)(expert.tokens)
         self.mapping = Mapping(backbone.video.channels)
         self.prompt = Prompt(torch.zeros(BATCH, 4, TEXT),
-                             None if backbone.family == "wan" else torch.ones(BATCH, 4))
+                             None if backbone.family.name == "wan" else torch.ones(BATCH, 4))
 
     def loss(self, target: Tensor, reference: Tensor | None, generator: torch.Generator) -> Tensor:
         """Of the velocity at random sigmas."""
@@ -136,7 +136,7 @@ def learn(name: str, attention: Attention, positions: Positions = "shared") -> d
     longer = 3 if backbone.video.channels * math.prod(backbone.experts[0].tokens.patch) > WIDE else 1
     student.train(list(student.model.requires_grad_(True).parameters()), 3e-3, BASE_STEPS * longer, False)
     student.model.requires_grad_(False)
-    student.train(list(add_lora(student.model).values()), 1e-2, LORA_STEPS * longer, True)
+    student.train(list(add_lora(student.model, backbone.family).values()), 1e-2, LORA_STEPS * longer, True)
     return {frames: student.held_out(frames) for frames in (FRAMES, LONGER)}
 
 

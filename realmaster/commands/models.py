@@ -9,7 +9,8 @@ from pathlib import Path
 
 from realmaster.config import Models
 from realmaster.errors import UserError
-from realmaster.models.large.known import EFFICIENCY, GPUS, MODELS, Known, frames_per_second
+from realmaster.models.families.registry import known_models
+from realmaster.models.large.cost import EFFICIENCY, GPUS, KnownModel, frames_per_second
 
 NOTES = f"""
 fps: new frames a second of the denoiser alone, an estimate at {EFFICIENCY:.0%} of the GPU's dense bf16 rate.
@@ -27,7 +28,7 @@ def run(settings: Models) -> int:
     print(f"{name}; windows of {settings.length} frames at {width}x{height}, overlap {settings.overlap}, "
           f"{settings.steps} steps, attention {settings.attention}\n")
     print(f"{'model':14} {'weights':>8} {'needs':>8}  {'fits':5} {'fps':>6}  {'here':5} licence, hub id")
-    for model in MODELS:
+    for model in known_models():
         tokens = model.tokens(width, height, settings.length)
         need = model.memory_gb(tokens, settings.attention)
         fps = frames_per_second(model, (width, height, settings.length), overlap=settings.overlap,
@@ -62,7 +63,7 @@ def _local_gpu() -> str:
     return done.stdout.splitlines()[0] if done.returncode == 0 and done.stdout else ""
 
 
-def _installed(model: Known) -> bool:
+def _installed(model: KnownModel) -> bool:
     """Whether the hub's cache on this machine has the model."""
     home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
     hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from capture.frame import Kind
 from realmaster.guides.packing import pack_guides
+from realmaster.models.families.wan.tokens import WanTokens
 from realmaster.models.large.in_context import InContext, Reference
 from realmaster.models.large.tokens import Prompt
-from realmaster.models.large.wan import WanTokens
 from realmaster.models.sampler import noise
 from realmaster.models.tiny.autoencoder import TinyVAE
 from realmaster.models.tiny.files import GUIDES_PROMPT, load_lora, load_transformer, null_prompt, read_recipe

@@ -12,9 +12,9 @@ import torch
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from torch import Tensor
 
+from realmaster.models.families.wan.tokens import WanTokens
 from realmaster.models.large.in_context import Cache, InContext
 from realmaster.models.large.tokens import Prompt
-from realmaster.models.large.wan import WanTokens
 from realmaster.models.sampler import sigmas
 from realmaster.models.tiny.autoencoder import TinyVAE
 from realmaster.models.tiny.files import null_prompt

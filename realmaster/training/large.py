@@ -23,7 +23,8 @@ from peft import LoraConfig, get_peft_model_state_dict
 from torch import Tensor, nn
 
 from realmaster.errors import UserError
-from realmaster.models.large.in_context import LORA_TARGETS, InContext, Reading, Reference
+from realmaster.models.families.registry import Family
+from realmaster.models.large.in_context import InContext, Reading, Reference
 from realmaster.models.large.load import Expert, load_backbone
 from realmaster.models.large.lora.names import comfyui_keys
 from realmaster.models.large.lora.recipe import as_metadata
@@ -52,10 +53,10 @@ def sample_timestep(batch: int, tokens: int, low: float, high: float) -> Tensor:
     return low + (high - low) * sigma
 
 
-def add_lora(model: Any) -> dict[str, nn.Parameter]:
+def add_lora(model: Any, family: Family) -> dict[str, nn.Parameter]:
     """A fresh LoRA on `model`; returns its parameters by name. They are f32, whatever the model is."""
     targets = [name for name, module in model.named_modules()
-               if isinstance(module, nn.Linear) and name.endswith(tuple(f".{t}" for t in LORA_TARGETS))
+               if isinstance(module, nn.Linear) and name.endswith(tuple(f".{t}" for t in family.lora_targets))
                and "audio" not in name]
     model.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=targets))
     found = {name: p for name, p in model.named_parameters() if ".lora_" in name}
@@ -66,11 +67,11 @@ def add_lora(model: Any) -> dict[str, nn.Parameter]:
 
 
 def train_expert(run: Run, stage: Stage, expert: Expert, clips: Clips, reading: Reading, *,
-                 bounds: tuple[float, float], watch: Callable[[int], object]) -> None:
+                 family: Family, bounds: tuple[float, float], watch: Callable[[int], object]) -> None:
     """Trains the LoRA of one expert, in place, on sigmas within `bounds`."""
     torch.manual_seed(run.seed)
     model, context = expert.model.train(), InContext(expert.tokens, reading.reach)
-    parameters = add_lora(model)
+    parameters = add_lora(model, family)
     model.enable_gradient_checkpointing()
     device, dtype = next(iter(parameters.values())).device, model.dtype
     patch = expert.tokens.patch
@@ -131,10 +132,10 @@ def train_large(settings: Train, folder: Path) -> None:
             continue
         name = "-".join([part, *as_metadata(reading).values()]).replace(" ", "+")
         stage = Stage(name, (Phase(steps, 1, (0, 0)),), PEAK)
-        train_expert(run, stage, expert, clips, reading, bounds=bounds,
+        train_expert(run, stage, expert, clips, reading, family=backbone.family, bounds=bounds,
                      watch=lambda step, part=part: watch(f"{part}_{step:06d}"))
         recipe = as_metadata(reading) | {
-            "rank": str(RANK), "alpha": str(RANK), "base": folder.name, "family": backbone.family,
+            "rank": str(RANK), "alpha": str(RANK), "base": folder.name, "family": backbone.family.name,
             "steps": str(steps), "clips": str(len(clips.prompts)), "seed": str(settings.seed)}
         if len(backbone.experts) > 1:
             recipe["expert"] = part
@@ -147,7 +148,7 @@ def train_large(settings: Train, folder: Path) -> None:
         processes.wait_for_everyone()
 
 
-def save_lora(model: Any, path: Path, family: str, recipe: dict[str, str]) -> None:
+def save_lora(model: Any, path: Path, family: Family, recipe: dict[str, str]) -> None:
     """Writes the adapter in diffusers' layout, and beside it in ComfyUI's."""
     state = {f"transformer.{k}": v.detach().to("cpu", torch.bfloat16)
              for k, v in get_peft_model_state_dict(model).items()}

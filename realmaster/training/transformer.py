@@ -14,9 +14,10 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from peft import LoraConfig
 from torch import Tensor, nn
 
-from realmaster.models.large.in_context import LORA_TARGETS, Cache, InContext, Reference
+from realmaster.models.families.wan import WAN
+from realmaster.models.families.wan.tokens import WanTokens
+from realmaster.models.large.in_context import Cache, InContext, Reference
 from realmaster.models.large.tokens import Prompt
-from realmaster.models.large.wan import WanTokens
 from realmaster.models.tiny.autoencoder import LATENT_CHANNELS, SPATIAL, TinyVAE
 from realmaster.models.tiny.files import GUIDES_PROMPT, null_prompt
 from realmaster.training.data import Pairs, Place, to_tensor
@@ -108,7 +109,7 @@ def train_base(run: Run, stage: Stage, latents: Latents) -> WanTransformer3DMode
 def add_lora(model: WanTransformer3DModel) -> dict[str, nn.Parameter]:
     """Freezes the base, adds a fresh LoRA and returns its parameters."""
     model.requires_grad_(False)
-    model.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=LORA_TARGETS))
+    model.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=list(WAN.lora_targets)))
     return lora_parameters(model)
 
 

@@ -37,7 +37,7 @@ def trained(request, tmp_path_factory) -> tuple[Path, Path, str]:
     backbone = load_backbone(folder, torch.float32)
     torch.manual_seed(1)
     model = backbone.experts[0].model
-    for parameter in add_lora(model).values():
+    for parameter in add_lora(model, backbone.family).values():
         torch.nn.init.normal_(parameter, std=0.1)
     path = tmp_path_factory.mktemp("loras") / "lora.safetensors"
     save_lora(model, path, backbone.family, RECIPE)
@@ -61,7 +61,7 @@ def test_plain_diffusers_gives_the_same_output_with_our_lora(trained):
     x, time, text = latents(backbone, 0), torch.tensor([600.0, 200.0]), prompt(backbone)
     ours = InContext(backbone.experts[0].tokens).plain(x, time, text)
     kind, absent = {"wan": (WanPipeline, ()), "ltx": (LTXPipeline, ()),
-                    "ltx2": (LTX2Pipeline, ("audio_vae", "vocoder", "connectors"))}[family]
+                    "ltx2": (LTX2Pipeline, ("audio_vae", "vocoder", "connectors"))}[family.name]
     pipeline = kind.from_pretrained(folder, **dict.fromkeys(("text_encoder", "tokenizer", *absent)))
     before = stock(backbone, pipeline.transformer, x, time, text)
     pipeline.load_lora_weights(load_file(path))
@@ -81,7 +81,7 @@ def test_every_layout_gives_the_same_weights(trained, tmp_path, layout):
         other = path.parent / "comfyui" / path.name
         assert all(key.startswith("diffusion_model.") for key in load_file(other))
     elif layout == "kohya":
-        if family != "wan":
+        if family.name != "wan":
             pytest.skip("its loader knows one layout alone")
         names = {k.replace("lora_A", "lora_down").replace("lora_B", "lora_up"): v
                  for k, v in load_file(path.parent / "comfyui" / path.name).items()}
@@ -98,7 +98,7 @@ def test_every_layout_gives_the_same_weights(trained, tmp_path, layout):
 def test_live_loras_do_what_merged_ones_do_and_leave_the_weights_alone(trained):
     folder, path, family = trained
     backbone = load_backbone(folder, torch.float32)
-    plain = backbone.experts[0].model.transformer_blocks if family != "wan" else backbone.experts[0].model.blocks
+    plain = backbone.experts[0].model.transformer_blocks if family.name != "wan" else backbone.experts[0].model.blocks
     before = plain[0].attn1.to_q.weight.clone()
     first, second = replace(read_lora(path), weight=0.8), replace(read_lora(path), weight=-0.3)
     put(backbone, [first, second], "live")

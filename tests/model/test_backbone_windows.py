@@ -213,10 +213,11 @@ def test_decoding_beside_the_next_window_changes_nothing(folder):
 
 def test_guides_come_below_the_frames_and_are_read(folder, tmp_path):
     reading = Reading("one_way", reach=1, guides=True)
-    parameters = add_lora(model := load_backbone(folder, torch.float32).experts[0].model)
+    backbone = load_backbone(folder, torch.float32)
+    parameters = add_lora(model := backbone.experts[0].model, backbone.family)
     for p in parameters.values():
         torch.nn.init.normal_(p, std=0.05)
-    save_lora(model, tmp_path / "lora.safetensors", "wan", as_metadata(reading))
+    save_lora(model, tmp_path / "lora.safetensors", backbone.family, as_metadata(reading))
     reader = backend(folder, attention="auto", lora=(str(tmp_path / "lora.safetensors"),))
     assert reader.spec.guides
     flat, steep = (frame_with(value) for value in (0.1, 0.9))

@@ -100,7 +100,7 @@ def call_ltx(model: torch.nn.Module, x: Tensor, coords: Tensor, time: Tensor, te
 def stock(backbone: Backbone, trained: torch.nn.Module, x: Tensor, time: Tensor, text: Prompt) -> Tensor:
     """A fresh copy of the model, called as its own pipeline calls it."""
     model = fresh(backbone, trained)
-    if backbone.family == "wan":
+    if backbone.family.name == "wan":
         return model(x, time, text.embeds, return_dict=False)[0]
     return call_ltx(model, x, coords(backbone), time, text).transpose(1, 2).unflatten(2, SIZE)
 
@@ -110,7 +110,7 @@ def coords(backbone: Backbone) -> Tensor:
 
     LTX-Video counts where a token begins, LTX-2 the middle between there and its end.
     """
-    middle = backbone.family == "ltx2"
+    middle = backbone.family.name == "ltx2"
 
     def seconds(frame: int) -> float:
         begins, ends = max(0, 8 * frame - 7) / 24, (8 * frame + 1) / 24
@@ -145,7 +145,7 @@ def test_the_reference_stands_where_the_target_stands(backbone):
 
     def theirs(shared: bool) -> Tensor:
         both, model = torch.cat([target, reference], 2), fresh(backbone, trained)
-        if backbone.family == "wan":
+        if backbone.family.name == "wan":
             model.rope = CountedTwice(model.rope) if shared else model.rope
             return model(both, times, text.embeds, return_dict=False)[0][:, :, :3]
         here = coords(backbone)
@@ -189,7 +189,7 @@ def test_latents_are_normalised_as_the_pipelines_do_it(backbone):
     video = torch.rand(1, backbone.video.grid[0] + 1, 3, 64, 64) * 2 - 1
     vae = backbone.video.vae
     raw = vae.encode(video.transpose(1, 2)).latent_dist.mode()
-    if backbone.family == "wan":
+    if backbone.family.name == "wan":
         mean, std = torch.tensor(vae.config.latents_mean), torch.tensor(vae.config.latents_std)
     else:
         mean, std = vae.latents_mean, vae.latents_std / vae.config.scaling_factor

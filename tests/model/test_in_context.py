@@ -20,9 +20,10 @@ from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
 
 from bridge.contract import ModelSpec, RenderSettings, Window  # noqa: E402
 from realmaster.errors import UserError  # noqa: E402
-from realmaster.models.large.in_context import LORA_TARGETS, InContext, Reference  # noqa: E402
+from realmaster.models.families.wan import WAN  # noqa: E402
+from realmaster.models.families.wan.tokens import WanTokens  # noqa: E402
+from realmaster.models.large.in_context import InContext, Reference  # noqa: E402
 from realmaster.models.large.tokens import Prompt  # noqa: E402
-from realmaster.models.large.wan import WanTokens  # noqa: E402
 from realmaster.models.sampler import WindowBackend  # noqa: E402
 from realmaster.models.tiny.autoencoder import LATENT_CHANNELS, TinyVAE  # noqa: E402
 from realmaster.models.tiny.eager import TorchGraphs  # noqa: E402
@@ -55,7 +56,8 @@ def checkpoint(tmp_path_factory) -> Path:
     vae.save(folder / "vae")
     model = small_transformer()
     model.half().save_pretrained(folder / "transformer")
-    model.float().add_adapter(LoraConfig(r=4, lora_alpha=4, target_modules=LORA_TARGETS, init_lora_weights=False))
+    model.float().add_adapter(LoraConfig(r=4, lora_alpha=4, target_modules=list(WAN.lora_targets),
+                                         init_lora_weights=False))
     save_lora(model, folder / "lora.safetensors", {"attention": "one_way", "rank": "4"})
     export_tiny(folder, folder / "onnx", WIDTH, HEIGHT, LENGTH)
     return folder
@@ -151,7 +153,7 @@ def test_merging_the_lora_equals_running_it_beside(checkpoint):
 def test_a_lora_trained_another_way_is_refused(checkpoint, tmp_path):
     assert read_recipe(checkpoint / "lora.safetensors") == {"attention": "one_way", "rank": "4"}
     model = load_transformer(checkpoint / "transformer")
-    model.add_adapter(LoraConfig(r=4, target_modules=LORA_TARGETS))
+    model.add_adapter(LoraConfig(r=4, target_modules=list(WAN.lora_targets)))
     other = tmp_path / "other.safetensors"
     save_lora(model, other, {"attention": "full"})
     with pytest.raises(UserError, match="'full'"):

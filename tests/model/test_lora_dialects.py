@@ -22,6 +22,7 @@ from peft import LoraConfig, get_peft_model_state_dict  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from torch import Tensor  # noqa: E402
 
+from realmaster.models.families.registry import families  # noqa: E402
 from realmaster.models.large.lora.apply import apply  # noqa: E402
 from realmaster.models.large.lora.fit import fit  # noqa: E402
 from realmaster.models.large.lora.names import original  # noqa: E402
@@ -76,7 +77,7 @@ def adapter(model: Any, config: LoraConfig) -> tuple[dict[str, Tensor], LoraConf
 
 
 def ours(model: Any, path: Path, family: str, mode: Literal["merged", "live"] = "merged") -> dict[str, Tensor]:
-    apply([model], [fit(read_lora(path), [model], family)], mode)
+    apply([model], [fit(read_lora(path), [model], families()[family])], mode)
     if mode == "live":
         model.fuse_lora()
         model.unload_lora()
@@ -100,12 +101,17 @@ def assert_equal(found: dict[str, Tensor], wanted: dict[str, Tensor], before: An
     assert max(float((wanted[name] - value).abs().max()) for name, value in before.named_parameters()) > 0.1
 
 
+def authors(name: str, family: str) -> str:
+    """What the family's authors call a module."""
+    return original(name, families()[family])
+
+
 def spelled(state: dict[str, Tensor], family: str, style: str) -> dict[str, Tensor]:
     """The adapter in another dialect; alpha goes into tensors where a style has them."""
     out: dict[str, Tensor] = {}
     for key, value in state.items():
         place, part = key.split(".lora_")
-        theirs, side = original(place, family), part[0]
+        theirs, side = authors(place, family), part[0]
         wording = {"A": "lora_down", "B": "lora_up"}[side]
         out[{"diffusers": f"transformer.{key}", "peft": f"base_model.model.{place}.lora_{side}.weight",
              "adapter name": f"{place}.lora_{side}.default.weight", "bare original": f"{theirs}.lora_{side}.weight",
@@ -202,7 +208,7 @@ def test_whole_differences_are_added_where_their_names_say(fresh, family, tmp_pa
     for name, suffix in places.items():
         deltas[name] = torch.randn_like(model.get_parameter(name)) + 1
         place = re.sub(r"\.(weight|bias|scale_shift_table)$", "", name)
-        state[f"diffusion_model.{original(place, family)}.{suffix}"] = deltas[name]
+        state[f"diffusion_model.{authors(place, family)}.{suffix}"] = deltas[name]
     if family != "wan":  # LTX has one name for its tables, and no ending of their own
         state[f"diffusion_model.{block}.scale_shift_table.diff"] = state.pop(f"diffusion_model.{block}.diff_m")
     save_file(state, tmp_path / "x.safetensors")
@@ -274,6 +280,6 @@ def test_our_names_are_those_that_diffusers_converts_from(fresh, family):
     named = {}
     for key, value in parameters.items():
         place, dot, kind = key.rpartition(".")
-        named[f"{original(place, family)}.{kind}" if kind in {"weight", "bias"} else original(key, family)] = value
+        named[f"{authors(place, family)}.{kind}" if kind in {"weight", "bias"} else authors(key, family)] = value
         assert dot or kind == "scale_shift_table" or family == "ltx2"
     assert convert(named).keys() == parameters.keys()

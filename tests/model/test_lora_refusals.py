@@ -15,6 +15,7 @@ from safetensors.torch import save_file  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from realmaster.errors import UserError  # noqa: E402
+from realmaster.models.families.registry import families  # noqa: E402
 from realmaster.models.large.lora.apply import apply  # noqa: E402
 from realmaster.models.large.lora.fit import Fit, fit  # noqa: E402
 from realmaster.models.large.lora.read import read_lora  # noqa: E402
@@ -38,7 +39,7 @@ def opened(path: Path, state: dict[str, Tensor], count: int = 1, family: str = "
     model = wan() if family == "wan" else LTXVideoTransformer3DModel(
         in_channels=8, out_channels=8, num_attention_heads=2, attention_head_dim=24, cross_attention_dim=48,
         num_layers=2, caption_channels=16)
-    return fit(read_lora(path), [model] * count, family)
+    return fit(read_lora(path), [model] * count, families()[family])
 
 
 @pytest.mark.parametrize(("state", "metadata", "told"), [
@@ -128,7 +129,7 @@ def test_weights_that_overflow_are_refused(tmp_path):
     model = wan().half()
     save_file({k: v * 1000 for k, v in pair().items()}, tmp_path / "x.safetensors")
     with pytest.raises(UserError, match="no longer finite"):
-        apply([model], [fit(read_lora(tmp_path / "x.safetensors"), [model], "wan")])
+        apply([model], [fit(read_lora(tmp_path / "x.safetensors"), [model], families()["wan"])])
 
 
 def test_a_dora_is_not_kept_beside_the_weights(tmp_path):

@@ -15,7 +15,8 @@ HEAVY = {"torch", "diffusers", "peft", "transformers", "tensorrt", "mitsuba"}
 LIGHT = ["capture", "bridge", "engine_plugins", "supervise", "realmaster.stream.session", "realmaster.cli",
          "realmaster.commands.live", "realmaster.commands.serve", "realmaster.commands.render",
          "realmaster.commands.doctor", "realmaster.commands.training", "realmaster.commands.evaluate",
-         "realmaster.models.open",
+         "realmaster.models.open", "realmaster.models.families.registry", "realmaster.models.families.wan",
+         "realmaster.models.families.ltx", "realmaster.models.families.ltx2", "realmaster.models.large.cost",
          "realmaster.commands.models"]
 FORBIDDEN = {
     "capture": {"bridge", "realmaster", "trt_engines", "engine_plugins"},

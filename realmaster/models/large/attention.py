@@ -8,23 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from diffusers.models.attention_dispatch import dispatch_attention_fn
-from diffusers.models.transformers.transformer_ltx import LTXAttention, LTXVideoAttnProcessor, apply_rotary_emb
-from diffusers.models.transformers.transformer_ltx2 import (
-    LTX2Attention,
-    LTX2AudioVideoAttnProcessor,
-    apply_interleaved_rotary_emb,
-    apply_split_rotary_emb,
-)
-from diffusers.models.transformers.transformer_wan import WanAttention, WanAttnProcessor
 from torch import Tensor
 
 KeyValue = tuple[Tensor, Tensor]
 """Keys and values of one layer, each (B, S, heads, head size)."""
 Rotary = tuple[Tensor, Tensor]
+"""Cosines and sines of the rotary embedding."""
 
 
 @dataclass
@@ -88,67 +80,3 @@ def join_frames(parts: Sequence[KeyValue], frames: int) -> KeyValue:
     keys, values = (torch.cat([x.unflatten(1, (frames, -1)) for x in side], 2).flatten(1, 2)
                     for side in zip(*parts, strict=True))
     return keys, values
-
-
-class WanContextProcessor(WanAttnProcessor):
-    """Wan's self-attention in a context."""
-
-    def __init__(self, context: Context) -> None:
-        super().__init__()
-        self.layer = Layer(context)
-
-    def __call__(self, attn: WanAttention, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
-                 attention_mask: Tensor | None = None, rotary_emb: Rotary | None = None) -> Tensor:
-        assert rotary_emb is not None
-        query, key = (_rotate(norm(project(hidden_states)).unflatten(2, (attn.heads, -1)), *rotary_emb)
-                      for project, norm in ((attn.to_q, attn.norm_q), (attn.to_k, attn.norm_k)))
-        value = attn.to_v(hidden_states).unflatten(2, (attn.heads, -1))
-        out = self.layer.attend(query, key, value).flatten(2, 3).type_as(query)
-        return attn.to_out[1](attn.to_out[0](out))
-
-
-class LTXContextProcessor(LTXVideoAttnProcessor):
-    """LTX-Video's self-attention in a context."""
-
-    def __init__(self, context: Context) -> None:
-        super().__init__()
-        self.layer = Layer(context)
-
-    def __call__(self, attn: LTXAttention, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
-                 attention_mask: Tensor | None = None, image_rotary_emb: Any = None) -> Tensor:
-        query, key = (apply_rotary_emb(norm(project(hidden_states)), image_rotary_emb)
-                      for project, norm in ((attn.to_q, attn.norm_q), (attn.to_k, attn.norm_k)))
-        query, key, value = (x.unflatten(2, (attn.heads, -1)) for x in (query, key, attn.to_v(hidden_states)))
-        out = self.layer.attend(query, key, value).flatten(2, 3).to(query.dtype)
-        return attn.to_out[1](attn.to_out[0](out))
-
-
-class LTX2ContextProcessor(LTX2AudioVideoAttnProcessor):
-    """LTX-2's self-attention over the video in a context."""
-
-    def __init__(self, context: Context) -> None:
-        super().__init__()
-        self.layer = Layer(context)
-
-    def __call__(self, attn: LTX2Attention,  # noqa: PLR0917
-                 hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
-                 attention_mask: Tensor | None = None, query_rotary_emb: Rotary | None = None,
-                 key_rotary_emb: Rotary | None = None, perturbation_mask: Tensor | None = None,
-                 all_perturbed: bool | None = None) -> Tensor:
-        assert query_rotary_emb is not None
-        rotate = apply_interleaved_rotary_emb if attn.rope_type == "interleaved" else apply_split_rotary_emb
-        query, key = (rotate(norm(project(hidden_states)), query_rotary_emb)
-                      for project, norm in ((attn.to_q, attn.norm_q), (attn.to_k, attn.norm_k)))
-        query, key, value = (x.unflatten(2, (attn.heads, -1)) for x in (query, key, attn.to_v(hidden_states)))
-        out = self.layer.attend(query, key, value).to(query.dtype)
-        if attn.to_gate_logits is not None:
-            # Twice the sigmoid, so that a gate of zeros lets everything through.
-            out = out * (2 * torch.sigmoid(attn.to_gate_logits(hidden_states))).unsqueeze(-1)
-        return attn.to_out[1](attn.to_out[0](out.flatten(2, 3)))
-
-
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Interleaved rotary embedding of (B, S, heads, d), as `WanAttnProcessor` applies it."""
-    x1, x2 = x.unflatten(-1, (-1, 2)).unbind(-1)
-    c, s = cos[..., 0::2], sin[..., 1::2]
-    return torch.stack([x1 * c - x2 * s, x1 * s + x2 * c], -1).flatten(-2).type_as(x)

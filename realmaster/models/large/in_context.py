@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from realmaster.models.large.attention import KeyValue, join_frames
-from realmaster.models.large.tokens import Prompt, TokenTransformer, to_latents, to_tokens
+from realmaster.models.large.tokens import LatentSize, Prompt, TokenTransformer, to_latents, to_tokens
 
 Attention = Literal["full", "one_way"]
 
@@ -40,8 +40,6 @@ Cache = list[KeyValue]
 """Keys and values of all references, by layer."""
 MAX_PLACED = 8
 """Kinds of windows whose positions are kept; beyond it all are made anew."""
-LORA_TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2", "ff.net.0.proj", "ff.net.2"]
-"""The modules that LTX-2's published IC-LoRA configuration adapts, by Wan's and by LTX's names."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class InContext:
 
     def __init__(self, transformer: TokenTransformer, reach: int | None = None) -> None:
         self.transformer, self.reach = transformer, reach
-        self._placed: dict[tuple[tuple[int, int, int], int, torch.device], Tensor] = {}
+        self._placed: dict[tuple[LatentSize, int, torch.device], Tensor] = {}
 
     def plain(self, noisy: Tensor, timestep: Tensor, prompt: Prompt) -> Tensor:
         """Velocity without any reference: the base model as it was trained.
@@ -158,6 +156,5 @@ def unstack(cache: Tensor) -> Cache:
     return [(layer[0], layer[1]) for layer in cache]
 
 
-def _size(latents: Tensor) -> tuple[int, int, int]:
-    _, _, frames, height, width = latents.shape
-    return frames, height, width
+def _size(latents: Tensor) -> LatentSize:
+    return LatentSize(*latents.shape[2:])

@@ -9,30 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
-from diffusers.models.autoencoders.autoencoder_kl_ltx2 import AutoencoderKLLTX2Video
-from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
-from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
-from diffusers.models.transformers.transformer_ltx2 import LTX2VideoTransformer3DModel
-from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from safetensors import SafetensorError
 
 from realmaster.errors import UserError
+from realmaster.models.families.registry import Family, families, family_of
 from realmaster.models.large.folder import check_folder, read_json
 from realmaster.models.large.in_context import Attention
-from realmaster.models.large.ltx import LTX2Tokens, LTXTokens
 from realmaster.models.large.original import load_original, load_original_vae, original_file
 from realmaster.models.large.tiny_video import TinyVideo
 from realmaster.models.large.tokens import TokenTransformer
 from realmaster.models.large.video import Autoencoder, LatentVideo
-from realmaster.models.large.wan import WanTokens
-from realmaster.models.large.wan_video import WanVideo
-
-TRANSFORMERS: dict[str, tuple[str, Any, Any]] = {
-    "WanTransformer3DModel": ("wan", WanTransformer3DModel, AutoencoderKLWan),
-    "LTXVideoTransformer3DModel": ("ltx", LTXVideoTransformer3DModel, AutoencoderKLLTXVideo),
-    "LTX2VideoTransformer3DModel": ("ltx2", LTX2VideoTransformer3DModel, AutoencoderKLLTX2Video)}
-"""By the class that transformer/config.json names: family, transformer and autoencoder classes."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +35,7 @@ class Backbone:
     """A video diffusion model: its transformers, from the noisiest timesteps down, and its autoencoder."""
 
     folder: Path
-    family: str
+    family: Family
     experts: tuple[Expert, ...]
     video: Autoencoder
     schedule: dict[str, Any]
@@ -106,7 +92,7 @@ def load_backbone(folder: Path, dtype: torch.dtype, tiny_vae: Path | None = None
     Raises `UserError` saying what is wrong with the folder.
     """
     check_folder(folder)
-    own = latent_video(_vae(folder / "vae", dtype))
+    own = _video(_vae(folder / "vae", dtype))
     video = own if tiny_vae is None else TinyVideo(tiny_vae, dtype)
     if video.grid != own.grid:
         raise UserError(f"--tiny-vae {tiny_vae} is for another model: {video.grid} frames and pixels a latent, this "
@@ -117,20 +103,22 @@ def load_backbone(folder: Path, dtype: torch.dtype, tiny_vae: Path | None = None
     if len(parts) == 2 and boundary is None:
         raise UserError(f"{folder} has two transformers, but its model_index.json no boundary_ratio between them")
     experts: list[Expert] = []
-    family = ""
+    family: Family | None = None
     for part in parts:
         family, model = _transformer(folder / part, dtype)
         if model.config.in_channels != video.channels:
             raise UserError(f"{folder}: the autoencoder makes latents of {video.channels} channels, {part} takes "
                             f"{model.config.in_channels}: they are of different models")
         lowest = 1000.0 * float(boundary) if boundary is not None and len(parts) == 2 and not experts else 0.0
-        experts.append(Expert(model, _tokens(family, model, video), lowest))
+        experts.append(Expert(model, family.load().tokens(model, video.grid), lowest))
+    assert family is not None  # `check_folder` wants a transformer
     return Backbone(folder, family, tuple(experts), video, _schedule(folder))
 
 
-def latent_video(vae: Any) -> LatentVideo:
-    """The wrapper for a diffusers autoencoder."""
-    return WanVideo(vae) if isinstance(vae, AutoencoderKLWan) else LatentVideo(vae)
+def _video(vae: Any) -> LatentVideo:
+    """The wrapper of the first family whose autoencoders are of that class."""
+    return next(half.video(vae) for half in (family.load() for family in families().values())
+                if isinstance(vae, half.autoencoder))
 
 
 def _vae(part: Path, dtype: torch.dtype) -> Any:
@@ -138,28 +126,23 @@ def _vae(part: Path, dtype: torch.dtype) -> Any:
     if single is not None:
         return load_original_vae(single, dtype)
     name = read_json(part / "config.json").get("_class_name", "")
-    kinds = {kind.__name__: kind for _, _, kind in TRANSFORMERS.values()}
-    if name not in kinds:
-        raise UserError(f"{part} is a {name or 'model without a class name'}; known are {', '.join(kinds)}")
-    return open_part(kinds[name], part, dtype)
+    known = {family.autoencoder: family for family in families().values()}
+    if name not in known:
+        raise UserError(f"{part} is a {name or 'model without a class name'}; known are {', '.join(known)}")
+    return open_part(known[name].load().autoencoder, part, dtype)
 
 
-def _transformer(part: Path, dtype: torch.dtype) -> tuple[str, Any]:
-    """Family and transformer."""
+def _transformer(part: Path, dtype: torch.dtype) -> tuple[Family, Any]:
+    """The transformer in a part of the folder, and its family."""
     single = original_file(part)
     if single is not None:
         return load_original(single, dtype)
     name = read_json(part / "config.json").get("_class_name", "")
-    if name not in TRANSFORMERS:
-        raise UserError(f"{part} is a {name or 'model without a class name'}; known are {', '.join(TRANSFORMERS)}")
-    family, kind, _ = TRANSFORMERS[name]
-    return family, open_part(kind, part, dtype)
-
-
-def _tokens(family: str, model: Any, video: Autoencoder) -> TokenTransformer:
-    if family == "wan":
-        return WanTokens(model)
-    return LTX2Tokens(model) if family == "ltx2" else LTXTokens(model, video.grid)
+    family = family_of(name)
+    if family is None:
+        known = ", ".join(family.transformer for family in families().values())
+        raise UserError(f"{part} is a {name or 'model without a class name'}; known are {known}")
+    return family, open_part(family.load().transformer, part, dtype)
 
 
 def open_part(kind: Any, part: Path, dtype: torch.dtype) -> Any:

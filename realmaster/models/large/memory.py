@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from realmaster.errors import UserError
-from realmaster.models.large.known import working_gb
+from realmaster.models.large.cost import working_gb
 
 BYTES = {"fp32": 4, "bf16": 2, "int8": 1, "fp8": 1}
 """A weight's, by precision."""

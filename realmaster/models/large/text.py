@@ -5,24 +5,18 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline
-from diffusers.pipelines.ltx2.pipeline_ltx2 import LTX2Pipeline
-from diffusers.pipelines.wan.pipeline_wan import WanPipeline
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from realmaster.errors import UserError
+from realmaster.models.families.registry import Family
 from realmaster.models.large.folder import check_part
 from realmaster.models.large.tokens import Prompt
 from realmaster.models.tensor_files import save_tensors
-
-WAN_TOKENS, LTX_TOKENS, LTX2_TOKENS = 512, 128, 1024
-"""Text tokens that the models were trained with (their pipelines' defaults)."""
 
 
 def cache_folder() -> Path:
@@ -30,7 +24,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "realmaster" / "prompts"
 
 
-def prompts_for(folder: Path, family: str, texts: Sequence[str], dtype: torch.dtype) -> list[Prompt]:
+def prompts_for(folder: Path, family: Family, texts: Sequence[str], dtype: torch.dtype) -> list[Prompt]:
     """The embeddings of `texts` by the text encoder in `folder`, which is loaded only if some are not cached yet."""
     paths = {text: cache_folder() / f"{_key(folder, text)}.safetensors" for text in texts}
     kept = {text: _read(path) for text, path in paths.items()}
@@ -70,49 +64,19 @@ def _key(folder: Path, text: str) -> str:
     return digest.hexdigest()[:32]
 
 
-def _encode(folder: Path, family: str, texts: Sequence[str]) -> list[Prompt]:
+def _encode(folder: Path, family: Family, texts: Sequence[str]) -> list[Prompt]:
     missing = check_part(folder / "text_encoder")
     if not (folder / "tokenizer").is_dir():
         missing.append("tokenizer/")
     if missing:
         raise UserError(f"{folder} lacks {', '.join(missing)}, which are needed once to read the prompt {texts[0]!r}; "
                         "afterwards it is cached")
-    open_encoder, encode = _ENCODERS[family]
-    pipeline = open_encoder(folder)
-    with torch.no_grad():
-        prompts = [encode(pipeline, text) for text in texts]
-    del pipeline
-    gc.collect()
-    return prompts
-
-
-def _load(pipeline: Any, folder: Path, **absent: None) -> Any:
     try:
-        return pipeline.from_pretrained(folder, transformer=None, vae=None, scheduler=None, local_files_only=True,
-                                        use_safetensors=True, **absent)
+        encode = family.load().text_encoder(folder)
     except (OSError, ValueError) as error:
         raise UserError(f"the text encoder in {folder} does not load: {error}") from error
-
-
-def _wan(pipeline: Any, text: str) -> Prompt:
-    embeds, _ = pipeline.encode_prompt(text, do_classifier_free_guidance=False, max_sequence_length=WAN_TOKENS)
-    return Prompt(embeds.float())
-
-
-def _ltx(pipeline: Any, text: str) -> Prompt:
-    embeds, mask, _, _ = pipeline.encode_prompt(text, do_classifier_free_guidance=False,
-                                                max_sequence_length=LTX_TOKENS)
-    return Prompt(embeds.float(), mask.float())
-
-
-def _ltx2(pipeline: Any, text: str) -> Prompt:
-    embeds, mask, _, _ = pipeline.encode_prompt(text, do_classifier_free_guidance=False,
-                                                max_sequence_length=LTX2_TOKENS)
-    video, _, mask = pipeline.connectors(embeds, mask, padding_side=pipeline.tokenizer.padding_side)
-    return Prompt(video.float(), mask.float())
-
-
-_ENCODERS: dict[str, tuple[Callable[[Path], Any], Callable[[Any, str], Prompt]]] = {
-    "wan": (lambda folder: _load(WanPipeline, folder, transformer_2=None), _wan),
-    "ltx": (lambda folder: _load(LTXPipeline, folder), _ltx),
-    "ltx2": (lambda folder: _load(LTX2Pipeline, folder, audio_vae=None, vocoder=None), _ltx2)}
+    with torch.no_grad():
+        prompts = [encode(text) for text in texts]
+    del encode
+    gc.collect()
+    return prompts

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from realmaster.errors import UserError
+from realmaster.models.large.tokens import Grid
 from realmaster.models.large.video import Autoencoder, Features
 
 WIDTHS = (256, 128, 64, 64)
@@ -129,7 +130,7 @@ class TinyVideo(Autoencoder):
         self._dtype = dtype
         self.vae.to(dtype).eval().requires_grad_(False)
         time = int(torch.tensor(pools).prod())
-        self.grid = time, 8 * self.patch, 8 * self.patch
+        self.grid = Grid(time, 8 * self.patch, 8 * self.patch)
 
     def tile(self) -> None:
         """See `Autoencoder.tile`. It needs little memory as it is."""

@@ -19,6 +19,22 @@ class Patch(NamedTuple):
     width: int
 
 
+class Grid(NamedTuple):
+    """Frames, rows and columns of pixels in a latent; the first latent frame of a window holds one frame."""
+
+    frames: int
+    height: int
+    width: int
+
+
+class LatentSize(NamedTuple):
+    """Latent frames, rows and columns of a window."""
+
+    frames: int
+    height: int
+    width: int
+
+
 @dataclass(frozen=True)
 class Prompt:
     """Text as the transformer reads it: embeddings (B, N, D), and a mask (B, N) of 1 and 0 if the model wants one."""
@@ -47,7 +63,7 @@ class TokenTransformer(Protocol):
         """How latents are cut into tokens."""
         ...
 
-    def positions(self, size: tuple[int, int, int], scale: int) -> Tensor:
+    def positions(self, size: LatentSize, scale: int) -> Tensor:
         """Positions of the tokens of latents of `size` (L, h, w), in the model's own units, first axis batch (1).
 
         Height and width count `scale` times: a reference that is smaller by `scale` covers the target.
@@ -66,7 +82,7 @@ def to_tokens(latents: Tensor, patch: Patch) -> Tensor:
     return x.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(4).flatten(1, 3)
 
 
-def to_latents(tokens: Tensor, size: tuple[int, int, int], patch: Patch) -> Tensor:
+def to_latents(tokens: Tensor, size: LatentSize, patch: Patch) -> Tensor:
     """Undoes `to_tokens` for latents of `size` (L, h, w)."""
     t, h, w = patch
     grid = size[0] // t, size[1] // h, size[2] // w
@@ -74,7 +90,7 @@ def to_latents(tokens: Tensor, size: tuple[int, int, int], patch: Patch) -> Tens
     return x.permute(0, 4, 1, 5, 2, 6, 3, 7).flatten(6, 7).flatten(4, 5).flatten(2, 3)
 
 
-def index_grid(size: tuple[int, int, int], patch: Patch) -> Tensor:
+def index_grid(size: LatentSize, patch: Patch) -> Tensor:
     """(3, S) i64: frame, row and column of each token."""
     axes = [torch.arange(n // p) for n, p in zip(size, patch, strict=True)]
     return torch.stack(torch.meshgrid(*axes, indexing="ij")).flatten(1)

@@ -9,8 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-DECODE_TIMESTEP, DECODE_NOISE = 0.05, 0.025
-"""What LTX-Video's timestep-conditioned decoder is given (its model card)."""
+from realmaster.models.large.tokens import Grid, LatentSize
 
 
 class Autoencoder(ABC):
@@ -19,7 +18,7 @@ class Autoencoder(ABC):
     vae: Any
     """The module, for moving it and asking its type."""
     channels: int
-    grid: tuple[int, int, int]
+    grid: Grid
     """Frames, rows and columns of pixels in a latent; the first latent of a window holds one frame."""
 
     @abstractmethod
@@ -34,10 +33,10 @@ class Autoencoder(ABC):
     def tile(self) -> None:
         """From now on works in tiles where that saves memory."""
 
-    def size(self, length: int, height: int, width: int) -> tuple[int, int, int]:
+    def size(self, length: int, height: int, width: int) -> LatentSize:
         """Latent frames, height and width of a window."""
         t, h, w = self.grid
-        return (length - 1) // t + 1, height // h, width // w
+        return LatentSize((length - 1) // t + 1, height // h, width // w)
 
 
 Features = list[Any]
@@ -66,27 +65,17 @@ class DecodesOn(Protocol):
 
 
 class LatentVideo(Autoencoder):
-    """Wraps `AutoencoderKLLTXVideo` or `AutoencoderKLLTX2Video`, and `AutoencoderKLWan` as `WanVideo`.
+    """Wraps an autoencoder of diffusers. Each family has its own, which says where the statistics come from.
 
     Latents are normalised channel by channel with the statistics that come with the weights, as each family's own
     pipeline does it.
     """
 
-    def __init__(self, vae: Any) -> None:
-        self.vae = vae
+    def __init__(self, vae: Any, mean: Tensor, std: Tensor, grid: Grid) -> None:
+        """`mean` and `std` of the latents, (C,) each."""
+        self.vae, self.mean, self.std, self.channels, self.grid = vae, mean, std, len(mean), grid
         # The same weights, but not the caches that Wan's keeps on itself while it works: one may encode meanwhile.
         self._decoder = copy(vae)
-        config = vae.config
-        if hasattr(config, "z_dim"):  # Wan keeps them in its config, LTX in its weights
-            self.mean, self.std = torch.tensor(config.latents_mean), torch.tensor(config.latents_std)
-            self.channels = int(config.z_dim)
-            time, side = int(config.scale_factor_temporal), int(config.scale_factor_spatial)
-        else:
-            self.mean, self.std = vae.latents_mean, vae.latents_std / float(config.scaling_factor)
-            self.channels = int(config.latent_channels)
-            time, side = int(vae.temporal_compression_ratio), int(vae.spatial_compression_ratio)
-        self.grid = time, side, side
-        self.timed = bool(getattr(config, "timestep_conditioning", False))
 
     @torch.no_grad()
     def encode(self, video: Tensor) -> Tensor:
@@ -96,14 +85,7 @@ class LatentVideo(Autoencoder):
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """See `Autoencoder.decode`."""
-        z = self._raw(latents)
-        if not self.timed:
-            return self._decoder.decode(z, return_dict=False)[0].float().transpose(1, 2)
-        generator = torch.Generator().manual_seed(0)
-        noise = torch.randn(z.shape, generator=generator).to(z)
-        z = (1 - DECODE_NOISE) * z + DECODE_NOISE * noise
-        timestep = torch.full((len(z),), DECODE_TIMESTEP).to(z)
-        return self._decoder.decode(z, timestep, return_dict=False)[0].float().transpose(1, 2)
+        return self._decoder.decode(self._raw(latents), return_dict=False)[0].float().transpose(1, 2)
 
     def tile(self) -> None:
         """See `Autoencoder.tile`."""

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from realmaster.models.families.wan.tokens import WanTokens
 from realmaster.models.large.in_context import Cache, InContext, Reference
 from realmaster.models.large.tokens import Prompt
-from realmaster.models.large.wan import WanTokens
 from realmaster.models.sampler import Condition, Start, denoise, sigmas
 from realmaster.models.tiny.autoencoder import TEMPORAL, TinyVAE
 from realmaster.models.tiny.files import load_lora, load_transformer, null_prompt

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from realmaster.models.families.wan.tokens import WanTokens
 from realmaster.models.large.in_context import InContext, Reference, stack, unstack
 from realmaster.models.large.tokens import Prompt
-from realmaster.models.large.wan import WanTokens
 from realmaster.models.tiny.autoencoder import LATENT_CHANNELS, SPATIAL, TEMPORAL, TinyVAE
 from realmaster.models.tiny.files import load_lora, load_transformer, null_prompt, read_recipe
 from trt_engines.export import OPSET, Graph, export_graph

@@ -10,6 +10,7 @@ from peft import get_peft_model_state_dict
 from torch import Tensor
 
 from realmaster.errors import UserError
+from realmaster.models.families.wan import WAN
 from realmaster.models.large.folder import check_part
 from realmaster.models.large.load import open_part
 from realmaster.models.large.lora.apply import apply, attach
@@ -64,7 +65,7 @@ def load_lora(model: WanTransformer3DModel, lora: Path, trainable: bool = False)
     if recipe.get("attention") != "one_way":
         raise UserError(f"{lora.name} was trained with attention mode {recipe.get('attention', 'unknown')!r}; "
                         "tiny caches the reference, which is exact for 'one_way' alone")
-    found = fit(read_lora(lora), [model], "wan")
+    found = fit(read_lora(lora), [model], WAN)
     if trainable:
         attach(model, found, "default")
     else:

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from realmaster.errors import UserError
+from realmaster.models.families.registry import Family
 from realmaster.models.large.lora.names import spellings, target
 from realmaster.models.large.lora.read import Change, Lora, Place
 from realmaster.models.large.lora.recipe import EXPERTS, expert_by_name
@@ -40,7 +41,7 @@ class Fit:
     notes: tuple[str, ...]
 
 
-def fit(lora: Lora, models: Sequence[Any], family: str) -> Fit:
+def fit(lora: Lora, models: Sequence[Any], family: Family) -> Fit:
     """Fits a LoRA to a model's transformers. Raises `UserError` if it was made for another model."""
     notes = list(lora.left_out)
     unnamed = _experts(lora, len(models), notes)
@@ -75,7 +76,7 @@ def _experts(lora: Lora, count: int, notes: list[str]) -> range | tuple[int]:
     return (number,)
 
 
-def _fit_expert(lora: Lora, mine: dict[Place, Change], model: Any, family: str) -> dict[str, Fitted]:
+def _fit_expert(lora: Lora, mine: dict[Place, Change], model: Any, family: Family) -> dict[str, Fitted]:
     known = spellings(model, family)
     strange = [place.name for place in mine if place.name not in known]
     if strange:
@@ -90,7 +91,7 @@ def _fit_expert(lora: Lora, mine: dict[Place, Change], model: Any, family: str) 
     return found
 
 
-def _fitted(lora: Lora, place: str, change: Change, to: tuple[Tensor, Tensor | None], family: str) -> Fitted:
+def _fitted(lora: Lora, place: str, change: Change, to: tuple[Tensor, Tensor | None], family: Family) -> Fitted:
     parts, (weight, bias) = change.parts, to
     down, up, magnitude = parts.get("down"), parts.get("up"), parts.get("magnitude")
     own_bias, up_bias = parts.get("diff_bias"), parts.get("up_bias")

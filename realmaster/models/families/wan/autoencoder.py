@@ -8,19 +8,23 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, patchify, unpatchify
 from torch import Tensor, nn
 
+from realmaster.models.large.tokens import Grid
 from realmaster.models.large.video import Features, LatentVideo
 
 
 class WanVideo(LatentVideo):
-    """Wraps `AutoencoderKLWan`. Implements `EncodesOn` and `DecodesOn`.
+    """Wraps `AutoencoderKLWan`, whose statistics are in its configuration. Implements `EncodesOn` and `DecodesOn`.
 
     Its own `encode` and `decode` go from latent to latent with the last two frames that each causal convolution saw,
     and forget them in the end; these hand them out.
     """
 
     def __init__(self, vae: Any) -> None:
-        super().__init__(vae)
-        self._patch: int | None = vae.config.patch_size
+        config = vae.config
+        side = int(config.scale_factor_spatial)
+        super().__init__(vae, torch.tensor(config.latents_mean), torch.tensor(config.latents_std),
+                         Grid(int(config.scale_factor_temporal), side, side))
+        self._patch: int | None = config.patch_size
 
     @torch.no_grad()
     def encode_on(self, video: Tensor, before: Features | None) -> tuple[Tensor, Features]:

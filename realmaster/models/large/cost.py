@@ -1,4 +1,4 @@
-"""The large models that RealMaster knows, and a cost model: what they need and how fast they can be. No torch.
+"""A cost model of large models: what they need and how fast they can be. Imports no torch.
 
 FLOP are twice the multiply-adds. A token costs, in every layer, 6 d^2 + 2 d f multiply-adds (self-attention's four
 projections, cross-attention's query and output, the feed-forward); its attention 4 d FLOP for each token it attends
@@ -32,7 +32,7 @@ def working_gb(shape: tuple[int, int, int], tokens: int, attention: str, size: i
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownModel:
     """A model. `grid`: frames and pixels a latent voxel stands for; `patch`: latent pixels a token's side has."""
 
     name: str
@@ -72,17 +72,7 @@ class Known:
             (self.width, self.layers * self.experts, self.feed_forward), tokens, attention)
 
 
-MODELS = (
-    Known("wan2.1-1.3b", "Wan-AI/Wan2.1-T2V-1.3B-Diffusers", "Apache-2.0", 1.4, 1, 1536, 30, 8960, (4, 8), 2),
-    Known("wan2.1-14b", "Wan-AI/Wan2.1-T2V-14B-Diffusers", "Apache-2.0", 14.3, 1, 5120, 40, 13824, (4, 8), 2),
-    Known("wan2.2-a14b", "Wan-AI/Wan2.2-T2V-A14B-Diffusers", "Apache-2.0", 14.3, 2, 5120, 40, 13824, (4, 8), 2),
-    Known("wan2.2-5b", "Wan-AI/Wan2.2-TI2V-5B-Diffusers", "Apache-2.0", 5.0, 1, 3072, 30, 14336, (4, 16), 2),
-    Known("ltx-video-2b", "Lightricks/LTX-Video", "Lightricks' own", 1.9, 1, 2048, 28, 8192, (8, 32), 1),
-    Known("ltx-2", "Lightricks/LTX-2", "Lightricks' own", 19.0, 1, 4096, 48, 16384, (8, 32), 1),
-)
-
-
-def frames_per_second(model: Known, window: tuple[int, int, int], *, overlap: int, steps: int, attention: str,
+def frames_per_second(model: KnownModel, window: tuple[int, int, int], *, overlap: int, steps: int, attention: str,
                       tflops: float) -> float:
     """New frames a second that the denoiser alone can make of windows (width, height, length)."""
     flop = model.window_flop(model.tokens(*window), steps, attention)

@@ -8,8 +8,9 @@ import torch
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from torch import Tensor, nn
 
-from realmaster.models.large.attention import Context, WanContextProcessor
-from realmaster.models.large.tokens import Patch, Prompt, index_grid
+from realmaster.models.families.wan.attention import WanContextProcessor
+from realmaster.models.large.attention import Context
+from realmaster.models.large.tokens import LatentSize, Patch, Prompt, index_grid
 
 
 class _Place:
@@ -56,7 +57,7 @@ class WanTokens:
         """See `TokenTransformer.patch`."""
         return Patch(*cast(Any, self.model.config).patch_size)
 
-    def positions(self, size: tuple[int, int, int], scale: int) -> Tensor:
+    def positions(self, size: LatentSize, scale: int) -> Tensor:
         """See `TokenTransformer.positions`: indices (1, 3, S) i64 into Wan's rotary tables."""
         grid = index_grid(size, self.patch)
         grid[1:] *= scale

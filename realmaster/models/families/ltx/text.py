@@ -1,0 +1,28 @@
+"""LTX-Video's text encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline
+
+from realmaster.models.large.tokens import Prompt
+
+TEXT_TOKENS = 128
+"""Text tokens that the models were trained with (the default of their pipeline)."""
+
+
+def open_text_encoder(folder: Path) -> Callable[[str], Prompt]:
+    """The function from a text to its embeddings, with the text encoder in `folder` loaded."""
+    pipeline: Any = LTXPipeline.from_pretrained(
+        folder, transformer=None, vae=None, scheduler=None, local_files_only=True,
+        use_safetensors=True)
+
+    def encode(text: str) -> Prompt:
+        embeds, mask, _, _ = pipeline.encode_prompt(text, do_classifier_free_guidance=False,
+                                                    max_sequence_length=TEXT_TOKENS)
+        return Prompt(embeds.float(), mask.float())
+
+    return encode
