@@ -24,10 +24,10 @@ import torch
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from torch import Tensor, nn
 
+from realmaster.models.families.wan.tokens import WanTokens
 from realmaster.models.large.in_context import InContext, Reference, stack, unstack
 from realmaster.models.large.load import open_part
 from realmaster.models.large.tokens import Prompt
-from realmaster.models.large.wan import WanTokens
 from realmaster.models.tiny.codec import CHANNELS
 
 Kind = Literal["target", "reference", "history", "guides"]
