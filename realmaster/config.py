@@ -28,7 +28,8 @@ class Model(Settings, frozen=True):
 
     model: str = "tiny"
     """`tiny`, the model that comes with RealMaster, a folder with one in the same layout, or a folder with a large
-    model in diffusers' layout (see docs/MODELS.md); what follows `overlap` is for those."""
+    model in diffusers' layout (see docs/MODELS.md). Only large models have the options after `overlap`; those marked
+    experimental have never run with real weights of such a model, nor on a GPU."""
     backend: Literal["onnx", "torch"] = "onnx"
     """For tiny: `onnx` runs exported graphs and needs no torch; `torch` is the reference they are held to."""
     threads: Threads = 2
@@ -42,33 +43,38 @@ class Model(Settings, frozen=True):
     lora: tuple[str, ...] = ()
     """LoRAs for a large model, FILE or FILE:WEIGHT; its folder's lora.safetensors if none is given."""
     lora_mode: Literal["merged", "live"] = "merged"
-    """merged: LoRAs are added to the weights, and cost nothing; live: they stay beside them in their own precision,
-    which is exact where 16 or 8 bits would round them away, and a little slower."""
+    """Experimental. merged: LoRAs are added to the weights, and cost nothing; live: they stay beside them in their own
+    precision, which is exact where 16 or 8 bits would round them away, and a little slower."""
     attention: Literal["auto", "full", "one_way"] = "auto"
     """How a LoRA that does not say so was trained; `auto` takes its word."""
     reference_strength: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
-    """How closely a LoRA of attention mode full follows the game; below 1 it takes the game's frames for noisy ones."""
+    """Experimental. How closely a LoRA of attention mode full follows the game; below 1 it takes the game's frames for
+    noisy ones."""
     sigmas: tuple[Annotated[float, msgspec.Meta(gt=0, le=1)], ...] = ()
-    """Noise levels of a distilled model, from 1 down, one for each step; then `steps` says nothing."""
+    """Experimental. Noise levels of a distilled model, from 1 down, one for each step; then `steps` says nothing."""
     anchor: Path | None = None
-    """A photoreal picture of the first frame, for a large model: the video goes on from it, and every window from the
-    last one's picture."""
+    """Experimental. A photoreal picture of the first frame, for a large model: the video goes on from it, and every
+    window from the last one's picture."""
     tiny_vae: Path | None = None
-    """TAEHV weights (.safetensors) to use in place of the model's own autoencoder: much faster, a little softer."""
+    """Experimental. TAEHV weights (.safetensors) to use in place of the model's own autoencoder: much faster, a little
+    softer."""
     streaming_vae: bool = False
-    """Keep what the autoencoder remembers from window to window, and encode and decode each frame once: for Wan's, and
-    any --tiny-vae. Takes memory (see docs/MODELS.md); what windows share is then continued, not blended."""
+    """Experimental. Keep what the autoencoder remembers from window to window, and encode and decode each frame once:
+    for Wan's, and any --tiny-vae. Takes memory (see docs/MODELS.md); what windows share is then continued, not
+    blended."""
     guidance: Annotated[float, msgspec.Meta(ge=0, le=100)] = 1.0
-    """Classifier-free guidance; 1 is off, and twice as fast."""
+    """Experimental. Classifier-free guidance; 1 is off, and twice as fast."""
     precision: Literal["auto", "fp32", "bf16", "int8", "fp8"] = "auto"
-    """Of a large model's weights; auto is bf16 on a GPU. int8 halves their memory; fp8 is faster too (RTX 40, H100)."""
+    """Experimental. Of a large model's weights; auto is bf16 on a GPU. int8 halves their memory; fp8 is faster too (RTX
+    40, H100)."""
     kernels: str = "native"
-    """Of a large model's attention, by diffusers' names: native, flash, _flash_3, sage, xformers, ... Each but the
-    first needs its package."""
+    """Experimental. Of a large model's attention, by diffusers' names: native, flash, _flash_3, sage, xformers, ...
+    Each but the first needs its package."""
     compile: bool = False
-    """Compile a large model with torch.compile: minutes at the start, faster afterwards."""
+    """Experimental. Compile a large model with torch.compile: minutes at the start, faster afterwards."""
     low_memory: bool = False
-    """Keep a large model's weights in main memory, bring each layer to the GPU as it works, decode in tiles: slower."""
+    """Experimental. Keep a large model's weights in main memory, bring each layer to the GPU as it works, decode in
+    tiles: slower."""
 
     def __post_init__(self) -> None:
         if self.overlap % 4 != 1:

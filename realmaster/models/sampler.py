@@ -221,7 +221,7 @@ def _signed(pixels: NDArray[np.uint8]) -> F32:
 
 
 class WindowBackend:
-    """Renders windows with a model. Implements `bridge.backend.Backend`."""
+    """Renders windows with a model. Implements `bridge.contract.Backend`."""
 
     def __init__(self, graphs: Graphs, spec: ModelSpec, anchor: Anchor | None = None,
                  coder: Coder | None = None) -> None:
