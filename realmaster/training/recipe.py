@@ -85,6 +85,6 @@ STREAMING: dict[str, dict[StageName, Stage]] = {
               "rollout": Stage("rollout", (Phase(2, 1, (96, 128), 2), Phase(2, 1, (96, 128), 2, "learns"),
                                            Phase(2, 1, (96, 128), 3, "judges")), 1e-3)},
     "short": _streaming(codec=200, flow=100, rollout=200),
-    "tiny": _streaming(codec=2000, flow=600, rollout=40000),
+    "tiny": _streaming(codec=2000, flow=300, rollout=40000),
 }
 """Stages of the streaming model, by preset."""
