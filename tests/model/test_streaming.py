@@ -148,9 +148,9 @@ def test_a_key_that_is_turned_is_as_if_written_earlier(model: Chunks):
 
 
 def _rotated(key: Tensor, rope: Any, frame: int) -> Tensor:
-    from realmaster.models.large.attention import _rotate
-
-    tables = [torch.cat([part[at] for part, at in zip(table.split([rope.t_dim, rope.h_dim, rope.w_dim], 1),
-                                                      (frame, 2, 3), strict=True)])
-              for table in (rope.freqs_cos, rope.freqs_sin)]
-    return _rotate(key, tables[0], tables[1])
+    """A key at a frame, third row and fourth column, as Wan rotates it."""
+    cos, sin = (torch.cat([part[at] for part, at in zip(table.split([rope.t_dim, rope.h_dim, rope.w_dim], 1),
+                                                        (frame, 2, 3), strict=True)])
+                for table in (rope.freqs_cos, rope.freqs_sin))
+    turned = torch.stack([-key[..., 1::2], key[..., 0::2]], -1).flatten(-2)
+    return key * cos + turned * sin
