@@ -3,47 +3,48 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from typing import Any, TextIO
 
+from tqdm import tqdm
 
-def duration(seconds: float) -> str:
-    """`75` becomes `1:15`, `3675` becomes `1:01:15`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
+tqdm.monitor_interval = 0  # else it starts a thread of its own
 PATIENCE = 30.0
-"""Seconds of silence in a file, at most."""
+"""Seconds of silence at most where the line goes into a file."""
+
+
+class Lines:
+    """A file in which each new state of a progress line is a line of its own: it is not a terminal to draw over."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        """Writes `text` without what steers a terminal."""
+        words = text.strip("\r\n ")
+        if words:
+            self._file.write(f"{words}\n")
+
+    def flush(self) -> None:
+        """Flushes the file."""
+        self._file.flush()
 
 
 class Progress:
-    """Prints to stderr: in place on a terminal, else a line at every tenth of the work and every half minute."""
+    """A progress line on stderr: drawn in place on a terminal, else a line every `PATIENCE` seconds and at the end."""
 
-    def __init__(self, label: str, total: int, unit: str, clock: Callable[[], float], done: int = 0) -> None:
-        self.label, self.total, self.unit, self.clock = label, max(total, 1), unit, clock
-        self.started, self.before, self.done, self.note = clock(), done, done, ""
-        self.printed = self.started
+    def __init__(self, label: str, total: int, unit: str, done: int = 0) -> None:
+        """`done` of the `total` an earlier run has done; they do not count for the rate."""
+        terminal = sys.stderr.isatty()
+        words = None if terminal else "{desc}: {n_fmt}/{total_fmt}{unit}, {rate_fmt}, {remaining} left{postfix}"
+        self._bar: Any = tqdm(total=total, desc=label, unit=f" {unit}", initial=done, dynamic_ncols=terminal,
+                              file=sys.stderr if terminal else Lines(sys.stderr), bar_format=words,
+                              mininterval=0.1 if terminal else PATIENCE, miniters=1)
 
     def step(self, count: int = 1, note: str = "") -> None:
         """Counts `count` more done; `note` is shown at the line's end."""
-        before, self.done, self.note = self.done, self.done + count, note
-        tenth = self.total / 10
-        if (sys.stderr.isatty() or int(before / tenth) != int(self.done / tenth)
-                or self.clock() - self.printed >= PATIENCE):
-            self._print()
+        self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(count)
 
     def close(self) -> None:
-        """Ends the line."""
-        if sys.stderr.isatty():
-            sys.stderr.write("\n")
-
-    def _print(self) -> None:
-        self.printed = self.clock()
-        spent = self.printed - self.started
-        fresh = max(self.done - self.before, 1)  # `before` of them an earlier run had done
-        left = spent / fresh * max(self.total - self.done, 0)
-        line = f"{self.label}: {self.done}/{self.total} {self.unit}, {fresh / max(spent, 1e-9):.2f} a second, " \
-               f"{duration(left)} left {self.note}"
-        sys.stderr.write(f"\r{line:<100}" if sys.stderr.isatty() else line + "\n")
-        sys.stderr.flush()
+        """Shows the last state and ends the line."""
+        self._bar.close()

@@ -1,4 +1,4 @@
-"""`realmaster pairs render`, `check` and `export`."""
+"""`realmaster pairs`: `assets`, `truth`, `draw`, `render`, `check` and `export`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ def _run(settings: PairsAssets | PairsTruth | PairsDraw | PairsRender | PairsChe
 
             add_truth(settings)
         case PairsDraw():
-            from realmaster.pairs.draw import draw_truth
+            from realmaster.pairs.make import make_pairs
+            from realmaster.pairs.makers.drawn import drawn_twins
 
-            draw_truth(settings)
+            make_pairs(settings.out, drawn_twins(settings), settings.workers)
         case PairsRender():
-            from realmaster.pairs.render import render_pairs
+            from realmaster.pairs.make import make_pairs
+            from realmaster.pairs.makers.twins import twins
 
-            render_pairs(settings)
+            make_pairs(settings.out, twins(settings), settings.workers)
         case PairsCheck():
             from realmaster.pairs.check import check
 

@@ -21,7 +21,7 @@ class ProgressSink:
     """A progress line for offline work."""
 
     def __init__(self, total: int, done: int = 0) -> None:
-        self.progress = Progress("render", total, "frames", clock=time.monotonic, done=done)
+        self.progress = Progress("render", total, "frames", done=done)
 
     def show(self, shown: Shown, stats: Stats) -> None:
         """See `Sink.show`."""

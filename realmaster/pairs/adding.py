@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 from engine_plugins.demo_game.pack import Pack, PackError
 from realmaster.errors import UserError
 from realmaster.pairs.dataset import INDEX, Refused, encode
-from realmaster.pairs.render import results
+from realmaster.pairs.make import results
 from realmaster.pairs.settings import PairsTruth
 from realmaster.pairs.truth import prepare, render_truth, upcoming
 from realmaster.progress import Progress
@@ -25,7 +24,7 @@ def add_truth(settings: PairsTruth) -> None:
     todo = [partial(render_truth, name, split, seed, samples=settings.samples, assets=settings.assets,
                     out=settings.out)
             for name, split, seed in upcoming(done, settings.clips)]
-    progress = Progress("truth", len(todo), "clips", clock=time.monotonic)
+    progress = Progress("truth", len(todo), "clips")
     with (settings.out / INDEX).open("ab", buffering=0) as index:
         for result in results(todo, settings.workers):
             index.write(encode(result) + b"\n")

@@ -128,7 +128,7 @@ def fit(run: Run, stage: Stage, parameters: dict[str, nn.Parameter], loss: Loss,
     state = _State(run.state_file(stage.name), parameters, optimizer)
     first, warm = state.load()
     accelerator.wait_for_everyone()
-    progress = Progress(stage.name, stage.steps, "steps", clock=time.monotonic, done=first)
+    progress = Progress(stage.name, stage.steps, "steps", done=first)
     board = _board(run, stage.name)
     saved, running = time.monotonic(), 0.0
     for step in range(first, stage.steps):

@@ -64,8 +64,8 @@ def test_a_set_that_was_interrupted_is_whole(pairs: Path):
 def test_the_same_seed_renders_the_same_pair(pairs: Path, tmp_path: Path):
     from capture.video.tracks import TrackReader
     from realmaster.pairs.dataset import Dataset
+    from realmaster.pairs.makers.twins import render_clip
     from realmaster.pairs.plan import PRESETS, plan
-    from realmaster.pairs.render import render_clip
 
     dataset = Dataset(pairs)
     wanted = next(c for c in plan(PRESETS["smoke"]) if c.split == "train")

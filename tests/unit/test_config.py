@@ -13,7 +13,7 @@ import pytest
 
 from realmaster.config import Live, Look, Render
 from realmaster.errors import UserError
-from realmaster.progress import Progress, duration
+from realmaster.progress import Progress
 from realmaster.settings import as_toml, checked, from_toml
 
 
@@ -71,24 +71,26 @@ def test_mistakes_get_one_sentence_and_no_traceback(arguments: list[str], words:
     assert "Traceback" not in done.stderr + done.stdout
 
 
-def test_progress_says_how_long_it_will_take(capsys):
-    now = [0.0]
-    progress = Progress("work", 10, "frames", clock=lambda: now[0])
+def test_progress_in_a_file_is_a_line_at_the_start_and_at_the_end(capsys):
+    progress = Progress("work", 10, "frames")
     for _ in range(10):
-        now[0] += 1
-        progress.step()
-    lines = capsys.readouterr().err.splitlines()
-    assert "1/10 frames, 1.00 a second, 0:09 left" in lines[0] and "0:00 left" in lines[-1]
-    assert duration(3675) == "1:01:15"
+        progress.step(note="loss 1")
+    progress.close()
+    lines = capsys.readouterr().err.split("\n")
+    assert lines[-1] == "" and all("\r" not in line for line in lines)
+    assert lines[0].startswith("work: 0/10 frames")
+    assert lines[-2].startswith("work: 10/10 frames") and "00:00 left" in lines[-2] and "loss 1" in lines[-2]
 
 
-def test_progress_in_a_file_is_never_silent_for_long(capsys):
+def test_progress_in_a_file_is_never_silent_for_long(capsys, monkeypatch):
     now = [0.0]
-    progress = Progress("work", 3000, "steps", clock=lambda: now[0])
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    progress = Progress("work", 3000, "steps")
     for _ in range(100):
         now[0] += 1
         progress.step()
-    assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == ["30/3000", "60/3000", "90/3000"]
+    done = [line.split()[1] for line in capsys.readouterr().err.splitlines()]
+    assert done == ["0/3000", "30/3000", "60/3000", "90/3000"]
 
 
 def test_live_offers_every_world():

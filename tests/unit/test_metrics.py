@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from realmaster.evaluation import metrics
 from realmaster.evaluation.drift import to_and_fro
-from realmaster.pairs.render import newcomers
+from realmaster.pairs.write import newcomers
 from realmaster.training.colour import ColourStatistics, to_lab
 
 pytest.importorskip("skimage")

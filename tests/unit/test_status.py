@@ -19,17 +19,17 @@ def chunk(**stages: float) -> Chunk:
 
 def test_what_is_not_recorded_has_no_figures():
     stats = Stats(recording=RecorderStatus())
-    text = metrics_text(stats, 1.0)
+    text = metrics_text(stats, 1.0).decode()
     for name in ("disk_free_bytes", "recording_bytes", "behind_now_seconds", "last_capture_seconds"):
         assert name not in text
-    assert "realmaster_recording 0\n" in text
+    assert "realmaster_recording 0.0\n" in text
     stats.recording = RecorderStatus(path="take", bytes=5)
-    text = metrics_text(stats, 1.0)
-    assert "realmaster_recording_bytes 5\n" in text and "disk_free" not in text, "not looked at yet"
+    text = metrics_text(stats, 1.0).decode()
+    assert "realmaster_recording_bytes 5.0\n" in text and "disk_free" not in text, "not looked at yet"
     stats.recording = RecorderStatus(path="take", free_bytes=7)
-    assert "realmaster_disk_free_bytes 7\n" in metrics_text(stats, 1.0)
+    assert "realmaster_disk_free_bytes 7.0\n" in metrics_text(stats, 1.0).decode()
     stats.captured, stats.behind = 3.0, 0.5
-    assert "realmaster_behind_now_seconds 0.5\n" in metrics_text(stats, 1.0)
+    assert "realmaster_behind_now_seconds 0.5\n" in metrics_text(stats, 1.0).decode()
 
 
 def test_no_name_breaks_out_of_its_line():
@@ -38,8 +38,8 @@ def test_no_name_breaks_out_of_its_line():
         stats.dropped[bad] = 1
         stats.remember(bad, 1.0)
     stats.behind, stats.captured = math.inf, math.nan
-    lines = metrics_text(stats, 1.0).removesuffix("\n").split("\n")
-    assert all(line.startswith("# TYPE ") or SAMPLE.fullmatch(line) for line in lines), lines
+    lines = metrics_text(stats, 1.0).decode().removesuffix("\n").split("\n")
+    assert all(line.startswith(("# TYPE ", "# HELP ")) or SAMPLE.fullmatch(line) for line in lines), lines
     assert sum(line.startswith("realmaster_server_up") for line in lines) == 1
 
 
@@ -54,6 +54,6 @@ def test_troubles_are_in_the_status_and_its_line():
     stats = Stats(server="", troubles=("the recorder has failed and works no more: no luck",))
     assert "the recorder has failed" in stats.line(1.0)
     assert stats.snapshot(1.0)["troubles"] == list(stats.troubles)
-    assert "realmaster_troubles 1\n" in metrics_text(stats, 1.0)
+    assert "realmaster_troubles 1.0\n" in metrics_text(stats, 1.0).decode()
     stats.source = "waiting for a game"
     assert "the recorder has failed" in stats.line(1.0)

@@ -12,7 +12,7 @@ LIMITS = {"timeout", "block", "blocking"}
 BOUND_ELSEWHERE = {
     ("capture/recording/saver.py", "self._queue.get()"): "the saver's own thread, which has nothing else to do",
     ("realmaster/stream/link.py", "future.result()"): "offline: the window being decoded ends, or raises",
-    ("realmaster/pairs/render.py", "job.result()"): "offline: the pool raises when its process dies",
+    ("realmaster/pairs/make.py", "job.result()"): "offline: the pool raises when its process dies",
     ("realmaster/outputs/page/server.py", "self._fresh.wait()"): "inside asyncio.wait_for",
     ("engine_plugins/native/binding.py", "subprocess.run"): "the C compiler, started by hand",
 }

@@ -1,67 +1,70 @@
-"""The status as text that Prometheus and its kin read (exposition format 0.0.4).
+"""The status as metrics for Prometheus and whatever reads its text format.
 
-What there is nothing to say about is absent, never 0: an alert on a full disk must not fire when nothing is recorded.
+A figure that is not known is absent, never 0: an alert on a full disk must not fire when nothing is recorded.
 """
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from realmaster.stream.stats import Stats
 
 
-def metrics_text(stats: Stats, now: float) -> str:
-    """One sample a line; counters end in _total, times are seconds."""
-    lines: list[str] = []
+class StatsCollector(Collector):
+    """The metrics of `stats` at the time `now`, in seconds of the clock that `stats` was filled by."""
 
-    def family(name: str, kind: str, samples: dict[str, float], label: str = "") -> None:
-        lines.append(f"# TYPE realmaster_{name} {kind}")
-        for key, value in samples.items():
-            labels = f'{{{label}="{_escaped(key)}"}}' if label else ""
-            lines.append(f"realmaster_{name}{labels} {_number(value)}")
+    def __init__(self, stats: Stats, now: float) -> None:
+        self.stats, self.now = stats, now
 
-    def single(name: str, kind: str, value: float) -> None:
-        family(name, kind, {"": value})
+    def collect(self) -> Iterator[Metric]:
+        """One family a figure."""
+        yield CounterMetricFamily("realmaster_frames_read", "Frames read from the source.", self.stats.read)
+        yield CounterMetricFamily("realmaster_frames_shown", "Frames shown.", self.stats.shown)
+        dropped = CounterMetricFamily("realmaster_frames_dropped", "Frames dropped, by cause.", labels=["cause"])
+        for cause, count in sorted(dict(self.stats.dropped).items()):
+            dropped.add_metric([cause], count)
+        yield dropped
+        for name, (text, value) in self._gauges().items():
+            yield GaugeMetricFamily(f"realmaster_{name}", text, value)
+        for name, row in self.stats.quantiles().items():
+            metric = f"realmaster_{re.sub(r'[^A-Za-z0-9_]', '_', name)}_seconds"
+            family = Metric(metric, f"Quantiles of {re.sub(r'[^A-Za-z0-9_ ]', ' ', name)}.", "summary")
+            for quantile, milliseconds in row.items():
+                family.add_sample(metric, {"quantile": quantile.replace("p", "0.")}, milliseconds / 1e3)
+            yield family
 
-    single("frames_read_total", "counter", stats.read)
-    single("frames_shown_total", "counter", stats.shown)
-    family("frames_dropped_total", "counter", {k: float(v) for k, v in sorted(dict(stats.dropped).items())}, "cause")
-    single("fps_in", "gauge", stats.rate_in.value(now))
-    single("fps_out", "gauge", stats.rate_out.value(now))
-    if stats.captured:
-        single("behind_now_seconds", "gauge", stats.behind)
-        single("last_capture_seconds", "gauge", stats.captured)
-    single("server_up", "gauge", float(not stats.server))
-    single("guides_ok", "gauge", float(not stats.guides))
-    single("source_up", "gauge", float(not stats.source))
-    single("troubles", "gauge", len(stats.troubles))
-    for name, row in stats.quantiles().items():
-        family(f"{_word(name)}_seconds", "summary", {q.replace("p", "0."): ms / 1e3 for q, ms in row.items()},
-               "quantile")
-    if (r := stats.recording) is not None:
-        single("recording", "gauge", float(bool(r.path)))
-        single("replay_bytes", "gauge", r.replay_bytes)
-        if r.path:
-            single("recording_bytes", "gauge", r.bytes)
-            single("recording_lost_frames", "gauge", r.lost)
-        if r.path and r.free_bytes:  # it is looked at a moment after the beginning
-            single("disk_free_bytes", "gauge", r.free_bytes)
-    return "\n".join(lines) + "\n"
+    def _gauges(self) -> dict[str, tuple[str, float]]:
+        """(description, value) by name."""
+        stats = self.stats
+        found: dict[str, tuple[str, float]] = {
+            "fps_in": ("Frames read a second.", stats.rate_in.value(self.now)),
+            "fps_out": ("Frames shown a second.", stats.rate_out.value(self.now)),
+            "server_up": ("1 if the server answers.", not stats.server),
+            "guides_ok": ("1 if the game's buffers explain its picture.", not stats.guides),
+            "source_up": ("1 if the source gives frames.", not stats.source),
+            "troubles": ("Threads that have failed.", len(stats.troubles)),
+        }
+        if stats.captured:
+            found["behind_now_seconds"] = ("How far the picture is behind the game.", stats.behind)
+            found["last_capture_seconds"] = ("When the newest frame was captured.", stats.captured)
+        if (recording := stats.recording) is not None:
+            found["recording"] = ("1 while a recording runs.", bool(recording.path))
+            found["replay_bytes"] = ("Memory that the last seconds take.", recording.replay_bytes)
+            if recording.path:
+                found["recording_bytes"] = ("Size of the recording so far.", recording.bytes)
+                found["recording_lost_frames"] = ("Frames that the recording lacks.", recording.lost)
+            if recording.path and recording.free_bytes:  # it is looked at a moment after the beginning
+                found["disk_free_bytes"] = ("Room on the recording's disk.", recording.free_bytes)
+        return {name: (text, float(value)) for name, (text, value) in found.items()}
 
 
-def _escaped(text: str) -> str:
-    """A label's value as the format wants it."""
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-
-
-def _word(text: str) -> str:
-    """Any text as a part of a metric's name."""
-    return re.sub(r"[^A-Za-z0-9_]", "_", text)
-
-
-def _number(value: float) -> str:
-    """The format's own words for what is no finite number."""
-    if math.isfinite(value):
-        return f"{value:.10g}"
-    return "NaN" if math.isnan(value) else ("+Inf" if value > 0 else "-Inf")
+def metrics_text(stats: Stats, now: float) -> bytes:
+    """`stats` in Prometheus' text format; times are seconds."""
+    registry = CollectorRegistry()
+    registry.register(StatsCollector(stats, now))
+    return generate_latest(registry)

@@ -26,6 +26,7 @@ import numpy as np
 from aiohttp import WSMsgType, web
 from msgspec.structs import replace
 from numpy.typing import NDArray
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from bridge.contract import MAX_PROMPT, RenderSettings
 from capture.frame import Kind
@@ -173,7 +174,8 @@ class Preview:
         return web.FileResponse(WEB / "index.html", headers={"Cache-Control": "no-store"})
 
     async def _metrics(self, _: web.Request) -> web.StreamResponse:
-        return web.Response(text=metrics_text(self._stats, time.monotonic()), content_type="text/plain")
+        body = metrics_text(self._stats, time.monotonic())
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if len(self._viewers) >= MAX_VIEWERS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from realmaster.pairs.assets import catalogue
@@ -36,7 +35,7 @@ def make_pack(settings: PairsAssets) -> None:
     settings.assets.mkdir(parents=True, exist_ok=True, mode=0o700)
     converter = Converter(get_sources(settings.assets), settings.assets)
     steps = list(converter.steps())
-    progress = Progress("pack", len(steps), "things", clock=time.monotonic)
+    progress = Progress("pack", len(steps), "things")
     for name, step in steps:
         step()
         progress.step(note=name)

@@ -1,8 +1,7 @@
-"""`realmaster pairs draw`: the game's halves of a truth, drawn anew in several styles, as a dataset of pairs."""
+"""Pairs of a truth that is there: the game's halves of its clips, drawn in several styles."""
 
 from __future__ import annotations
 
-import time
 import zlib
 from functools import partial
 from pathlib import Path
@@ -15,12 +14,11 @@ from engine_plugins.demo_game.raster import GBuffer, Rasteriser
 from engine_plugins.demo_game.style import pick_style
 from realmaster.errors import UserError
 from realmaster.pairs import align, frozen
-from realmaster.pairs.dataset import CLIPS, INDEX, Card, Clip, Dataset, Refused, checksums, encode
-from realmaster.pairs.render import newcomers, prepare_dataset, results, write_pair
+from realmaster.pairs.dataset import CLIPS, Card, Clip, Refused, checksums
+from realmaster.pairs.make import PairPlan
 from realmaster.pairs.settings import PairsDraw
-from realmaster.pairs.sheet import contact_sheet
 from realmaster.pairs.truth import Truth, TruthClip
-from realmaster.progress import Progress
+from realmaster.pairs.write import newcomers, write_pair
 
 GENERATOR = "realmaster places 1"
 
@@ -48,8 +46,8 @@ def draw_pair(truth_folder: Path, clip: TruthClip, number: int, assets: Path, fo
                 sha256=checksums(path))
 
 
-def draw_truth(settings: PairsDraw) -> None:
-    """Draws every pair that is missing. Raises `UserError` if there is no truth or no pack."""
+def drawn_twins(settings: PairsDraw) -> PairPlan:
+    """Every clip of the truth in each of its styles. Raises `UserError` if there is no truth or no pack."""
     try:
         Pack(settings.assets)
     except PackError as error:
@@ -57,18 +55,6 @@ def draw_truth(settings: PairsDraw) -> None:
     truth = Truth(settings.truth)
     card = Card(width=truth.card.width, height=truth.card.height, frames=truth.card.frames, fps=truth.card.fps,
                 samples=0, generator=GENERATOR)
-    done = prepare_dataset(settings.out, card)
-    pairs = [(clip, number) for clip in truth.clips for number in range(settings.styles)]
-    todo = [partial(draw_pair, settings.truth, clip, number, settings.assets, settings.out / CLIPS)
-            for clip, number in pairs if f"{clip.name}_{number}" not in done]
-    progress = Progress("pairs", len(pairs), "pairs", clock=time.monotonic, done=len(pairs) - len(todo))
-    with (settings.out / INDEX).open("ab", buffering=0) as index:
-        for result in results(todo, settings.workers):
-            index.write(encode(result) + b"\n")
-            if isinstance(result, Refused):
-                print(f"{result.name}: REFUSED, {result.why}", flush=True)
-            progress.step()
-    progress.close()
-    dataset = Dataset(settings.out)
-    contact_sheet(dataset)
-    print(f"{settings.out}: {len(dataset.clips)} pairs, {len(dataset.refused)} refused")
+    return PairPlan(card, {
+        f"{clip.name}_{number}": partial(draw_pair, settings.truth, clip, number, settings.assets, settings.out / CLIPS)
+        for clip in truth.clips for number in range(settings.styles)})
