@@ -38,18 +38,8 @@ def outline(alpha: NDArray[np.uint8]) -> tuple[F32, NDArray[np.uint32]]:
     return uv.astype(np.float32), kept.astype(np.uint32)
 
 
-_cache: dict[tuple[int, int], Mesh] = {}
-
-
 def cut_out(cards: Mesh, alpha: NDArray[np.uint8]) -> Mesh:
     """Quads (four vertices each, texture corners 0 and 1) as triangles of what `alpha` leaves of them."""
-    key = (id(cards.position), id(alpha))
-    if key not in _cache:
-        _cache[key] = _cut_out(cards, alpha)
-    return _cache[key]
-
-
-def _cut_out(cards: Mesh, alpha: NDArray[np.uint8]) -> Mesh:
     uv, triangles = outline(alpha)
     corner = cards.position.reshape(-1, 4, 3)
     at = cards.uv.reshape(-1, 4, 2)

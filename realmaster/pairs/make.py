@@ -73,7 +73,8 @@ def prepare_dataset(out: Path, card: Card) -> set[str]:
 def results(todo: list[Callable[[], R]], workers: int) -> Iterator[R]:
     """Does it all in `workers` processes. Raises `UserError` if one of them dies or cannot draw."""
     threads = max(1, (os.cpu_count() or 1) // workers)
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (threads,)) as pool:
+    # A process ends with its clip: the path tracer gives the memory of a scene back to nobody else.
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (threads,), max_tasks_per_child=1) as pool:
         jobs: list[Future[R]] = [pool.submit(job) for job in todo]
         try:
             for job in as_completed(jobs):
