@@ -169,7 +169,8 @@ class ChunkBackend:
         game = np.stack([frame[:spec.height] for frame in frames])
         guides = None
         if spec.guides and window.trusted:
-            guides = np.stack([cv2.resize(frame[spec.height:], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+            guides = np.stack([np.asarray(cv2.resize(frame[spec.height:], None, fx=0.5, fy=0.5,
+                                                     interpolation=cv2.INTER_AREA), np.uint8)
                                for frame in frames])
         channel, *size = self.chunks.shape(spec.height, spec.width)[1:]
         noises = [noise_of(settings.seed, window.segment, window.start // GROUP + i, (1, channel, 1, *size))[:, :, 0]
