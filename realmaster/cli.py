@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import functools
 import importlib
 import io
@@ -16,6 +17,7 @@ from typing import Annotated, Any
 
 import cv2
 import tyro
+import zmq
 
 import realmaster
 from bridge.errors import BridgeError
@@ -122,8 +124,13 @@ def main() -> None:
     except (UserError, CaptureError, BridgeError, EngineError) as error:
         sys.stderr.write(f"realmaster: {error}\n")
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
     except BrokenPipeError:  # who read our output has closed it, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+    except (OSError, zmq.ZMQError) as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        sys.stderr.write("realmaster: too many files are open: allow more with `ulimit -n 1024`, then start it again\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

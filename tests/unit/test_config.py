@@ -165,6 +165,12 @@ def test_names_that_are_not_utf8_are_told_not_tripped_over(tmp_path: Path):
     assert done.returncode == 1 and "rename it" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_too_many_open_files_end_in_one_sentence():
+    command = f"ulimit -n 10; exec {sys.executable} -m realmaster live --seconds 1 --port 0"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1 and "ulimit -n" in done.stderr and "Traceback" not in done.stderr, done.stderr
+
+
 def test_a_reader_that_stops_reading_is_no_error():
     reading, writing = os.pipe()
     os.close(reading)
