@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from realmaster.models.tiny.codec import GROUP
+
 SKY, OBJECT, SHADOW = 0.5, 2.0, 2.0
 """Weight of the sky's pixels; what is added to that of others, 1, on what moves by itself and in shadows."""
 DARKER = 0.35
 """Natural logarithms by which a shadow is darker, against the game, than the middle of its picture."""
+BORDER = 4.0
 LUMA = (0.299, 0.587, 0.114)
 
 
@@ -46,5 +49,11 @@ def picture_loss(out: Tensor, photo: Tensor, weight: Tensor) -> Tensor:
 
 
 def change_loss(out: Tensor, photo: Tensor) -> Tensor:
-    """How much the change from frame to frame differs from the truth's: flicker costs, motion does not."""
-    return (out - photo).diff(dim=1).abs().mean()
+    """How much the change from frame to frame differs from the truth's: flicker costs, motion does not.
+
+    Where a group of frames ends it counts `BORDER` times: the next is made anew, and may jump.
+    """
+    change = (out - photo).diff(dim=1).abs().mean((0, 2, 3, 4))
+    weight = torch.ones_like(change)
+    weight[GROUP - 1::GROUP] = BORDER
+    return (weight * change).mean()

@@ -18,7 +18,7 @@ from realmaster.training.critic import Critic  # noqa: E402
 from realmaster.training.features import COMPARED, FIRES, Features  # noqa: E402
 from realmaster.training.frames import Frames  # noqa: E402
 from realmaster.training.loop import Run  # noqa: E402
-from realmaster.training.losses import shadows, weights  # noqa: E402
+from realmaster.training.losses import BORDER, change_loss, shadows, weights  # noqa: E402
 from realmaster.training.recipe import STREAMING, Phase, Stage  # noqa: E402
 from realmaster.training.streaming import train_flow, train_rollout  # noqa: E402
 from tests.unit.test_pairs import FRAMES, HEIGHT, WIDTH, write_pair  # noqa: E402
@@ -67,6 +67,15 @@ def test_shadows_weigh_more_than_light_and_the_sky_less():
     assert weight.mean().item() == pytest.approx(1)
     assert weight[..., 31, 0] == pytest.approx(3 * weight[..., 31, 31].item())
     assert weight[..., 0, 0] == pytest.approx(0.5 * weight[..., 31, 31].item())
+
+
+def test_a_jump_between_groups_costs_more_than_one_inside():
+    photo = torch.zeros(1, 8, 3, 4, 4)
+    between, inside = photo.clone(), photo.clone()
+    between[:, 4:] = 0.5
+    inside[:, 2:] = 0.5
+    assert change_loss(between, photo) == pytest.approx(BORDER * change_loss(inside, photo).item())
+    assert change_loss(photo + 0.5, photo) == 0
 
 
 def test_critic_and_what_it_judges_leave_each_others_weights_alone():
