@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from engine_plugins.demo_game.cubes import cubed, pixelled
 from engine_plugins.demo_game.geometry import Mesh
 from engine_plugins.demo_game.pack import Pack
 from engine_plugins.demo_game.scene import RGB, Camera, Lamp, Material, Motion, Mover, Part, Scene, Sky
@@ -22,7 +23,8 @@ class Finish:
     """How a mesh of the place looks: a `surface` of the pack, or one sRGB `colour`.
 
     `tint` multiplies the surface; `metres` is its tile's size, 0 for the pack's; `wet` in [0, 1] is the share of
-    puddles; the rest as in `scene.Material`.
+    puddles; with `cubes` it is cubes of 1 m of that surface, which have pixels in the game (see `cubes.py`); the rest
+    as in `scene.Material`.
     """
 
     surface: str = ""
@@ -35,6 +37,7 @@ class Finish:
     wet: float = 0.0
     clear: bool = False
     thin: bool = True
+    cubes: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,12 @@ def _material(finish: Finish, pack: Pack) -> Material:
             texture = replace(texture, roughness=np.full((1, 1), finish.roughness, np.float32))
     else:
         texture = Texture(_flat(finish.colour), np.full((1, 1), finish.roughness or 0.7, np.float32), 1.0)
+    drawn = None
+    if finish.cubes:
+        texture, drawn = cubed(texture), pixelled(texture)
     if finish.wet:
         texture = wetted(texture, finish.wet)
-    return Material(texture, finish.metallic, finish.clearcoat, clear=finish.clear, thin=finish.thin)
+    return Material(texture, finish.metallic, finish.clearcoat, clear=finish.clear, thin=finish.thin, drawn=drawn)
 
 
 def wetted(texture: Texture, wet: float) -> Texture:

@@ -95,12 +95,12 @@ class Rasteriser:
         self.gl.blend_func = blend
 
     def _texture(self, material: Material) -> moderngl.Texture:
-        found = material.texture
+        found = material.drawn or material.texture
         alpha = np.full(found.colour.shape[:2], 255, np.uint8) if found.alpha is None else found.alpha
         picture = self.style.texture(np.dstack([found.colour, alpha]))
         size = picture.shape[1], picture.shape[0]
         texture = self.gl.texture(size, 4, np.ascontiguousarray(picture[::-1]).tobytes())
-        if self.style.smooth:
+        if self.style.smooth and material.drawn is None:
             texture.build_mipmaps()
         else:
             texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
@@ -238,7 +238,7 @@ class Rasteriser:
     def _material(self, name: str, object_id: int) -> None:
         """What is drawn next is of this material."""
         material = self.scene.materials[name]
-        self._set(self.program, "metres", material.texture.metres)
+        self._set(self.program, "metres", (material.drawn or material.texture).metres)
         self._set(self.program, "object_id", object_id)
         self._set(self.program, "thin", int(material.thin))
         self._set(self.program, "cut", -1.0 if material.texture.alpha is None else ALPHA_CUT)

@@ -32,6 +32,7 @@ class Material:
     """A surface: tiling `texture`; `metallic`, `clearcoat` and `sheen` (of cloth) in [0, 1].
 
     A `clear` surface is a thin pane of glass; a `leaf` lets light through. `thin` things are seen from both sides.
+    The game draws `drawn`, without a filter, instead of `texture` where there is one.
     """
 
     texture: Texture
@@ -41,6 +42,7 @@ class Material:
     clear: bool = False
     leaf: bool = False
     thin: bool = False
+    drawn: Texture | None = None
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine_plugins.demo_game import geometry as geo
+from engine_plugins.demo_game.place import resolve
+from engine_plugins.demo_game.places import PLACES
 from engine_plugins.demo_game.scene import Part, Scene, Shot
 from engine_plugins.demo_game.worlds import WORLDS
 from realmaster.errors import UserError
 from realmaster.pairs import align
+from tests.boxes import box_pack
 
 raster = pytest.importorskip("engine_plugins.demo_game.raster")
 pytestmark = pytest.mark.games
@@ -38,6 +42,13 @@ def test_the_two_renderers_draw_the_same_thing(scene: Scene):
     figures = measure(scene, scene)
     figures.check()
     assert figures.depth_error < 0.004 and figures.warp_gain_db > 0
+
+
+@pytest.mark.parametrize("kind", ["blocks"])
+def test_the_two_renderers_draw_the_same_place(kind: str, tmp_path: Path):
+    boxes = box_pack(tmp_path)
+    scene = resolve(PLACES[kind](2, boxes), boxes)
+    measure(scene, scene).check()
 
 
 def test_a_camera_that_is_off_is_refused(scene: Scene):

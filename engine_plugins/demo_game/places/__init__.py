@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from engine_plugins.demo_game.pack import Pack
 from engine_plugins.demo_game.place import Place
-from engine_plugins.demo_game.places import circuit, park, street
+from engine_plugins.demo_game.places import blocks, circuit, park, street
 
 PLACES: dict[str, Callable[[int, Pack], Place]] = {
-    "street": street.build, "park": park.build, "circuit": circuit.build}
+    "street": street.build, "park": park.build, "circuit": circuit.build,
+    "blocks": blocks.build}
 """Name to builder."""
