@@ -193,7 +193,7 @@ def people(rng: np.random.Generator, pack: Pack, cubes: Cubes, shots: list[Camer
     for i in range(10):
         a, b = float(rng.uniform(-20, 20)), float(rng.choice([-0.9, 1.9]))
         x, z = (a, b) if i % 2 else (b, a)
-        if clearance(cubes, np.float32([x]), np.float32([z]))[0] < 0.5:
+        if clearance(cubes, np.array([x], np.float32), np.array([z], np.float32))[0] < 0.5:
             things.append(Thing(str(rng.choice(names)), standing(x, z, float(rng.uniform(0, 6.28))), 10 + i))
     for i, shot in enumerate(shots):
         when, eye, forward = entrance(rng, i, shot)
@@ -236,7 +236,7 @@ def build(seed: int, pack: Pack) -> Place:
     cubes = terrain(height)
     trees(rng, cubes, height, village(rng, cubes))
     shots = shots_of(rng, cubes)
-    sky = str(rng.choice(["meadow", "sunrise", "autumn", "platz", "sunset", "dawn"]))
+    sky = str(rng.choice(["meadow", "sunrise", "autumn", "sunset", "dawn"]))
     water = geo.quad(SIZE, SIZE).transformed(geo.translate(0, SEA - 0.125 - PLAIN, 0))
     return Place("a world of cubes with hills, trees and houses", sky, float(rng.uniform(0, 6.28)), dress(rng),
                  (*faces(cubes), (water, "water")), tuple(people(rng, pack, cubes, shots)), tuple(shots))

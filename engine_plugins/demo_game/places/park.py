@@ -81,18 +81,23 @@ def furniture(rng: np.random.Generator, pack: Pack, path: F32) -> list[Thing]:
 
 
 def people(rng: np.random.Generator, pack: Pack, path: F32, shots: list[Camera]) -> list[Thing]:
-    """Some who stand about, and two in every shot who walk along the path."""
+    """Some who stand about, and in every shot one who walks along the path and one who walks across the lawn."""
     things: list[Thing] = []
     for i in range(14):
-        z = float(rng.uniform(-25, 25))
-        x = float(np.interp(z, path[:, 2], path[:, 0])) + float(rng.uniform(-4.5, 4.5))
+        z = float(rng.uniform(-0.7, 0.7)) * REACH
+        beside = float(rng.choice([-1, 1])) * float(rng.uniform(1.6, 9))
+        x = float(np.interp(z, path[:, 2], path[:, 0])) + beside
         name = str(rng.choice(pack.names("person")))
         things.append(Thing(name, standing(x, z, float(rng.uniform(0, 6.28))), 10 + i))
     for i, shot in enumerate(shots):
         when, eye, forward = entrance(rng, i, shot)
-        near = (eye + forward * float(rng.uniform(3, 9))).astype(np.float32)
-        for j, way in enumerate(rng.choice([-1, 1], 2)):
-            line = path[::int(way)] + np.array([float(rng.uniform(-1.1, 1.1)), 0.02, 0], np.float32)
+        near = (eye + forward * float(rng.uniform(4, 12))).astype(np.float32)
+        side = np.array([float(rng.choice([-1, 1])) * float(rng.uniform(0.4, 1.1)), 0.02, 0], np.float32)
+        along_path = path[::int(rng.choice([-1, 1]))] + side
+        turn = float(rng.uniform(0, 6.28))
+        way = np.array([np.cos(turn), 0, np.sin(turn)])
+        across = (near * (1, 0, 1) + np.linspace(-25, 25, 40)[:, None] * way).astype(np.float32)
+        for j, line in enumerate((along_path, across)):
             motion = Track.meeting(line, float(rng.uniform(1, 1.6)), near, when)
             things.append(Thing(str(rng.choice(WALKING)), motion, 40 + 2 * i + j))
     return things
@@ -113,7 +118,7 @@ def shots_of(rng: np.random.Generator, path: F32) -> list[Camera]:
 def build(seed: int, pack: Pack) -> Place:
     """The park that belongs to `seed`."""
     rng = np.random.default_rng([seed, 20])
-    sky = str(rng.choice(["meadow", "sunrise", "autumn", "platz", "slope", "woodland", "city", "dawn"]))
+    sky = str(rng.choice(["meadow", "sunrise", "autumn", "platz", "slope", "woodland", "dawn"]))
     path = path_of(rng)
     shots = shots_of(rng, path)
     finishes = {"lawn": Finish("lawn", tint=(1.0, float(rng.uniform(0.95, 1.1)), 0.9)),
