@@ -1,1 +1,1 @@
-"""The live loop: frames to windows, windows to a renderer, chunks to one stream, the stream to sinks."""
+"""The live loop: cuts frames into windows, has them rendered, joins the chunks and shows the result to sinks."""

@@ -1,6 +1,7 @@
-"""The end of the loop: finished frames wait here until they are due, and then go to the sinks.
+"""The display: finished frames wait here until they are due and then go to the sinks.
 
-Queue: `DISPLAY_WINDOWS` windows of frames; when it is full, the oldest are shown early. Offline nothing waits.
+Queue: `DISPLAY_WINDOWS` windows of frames. When it is full, the oldest frames are shown early. Offline, frames are
+shown at once.
 """
 
 from __future__ import annotations
@@ -27,47 +28,68 @@ DISPLAY_WINDOWS = 4
 
 
 class Display:
-    """Shows frames to sinks, which a live session isolates from itself and from each other."""
+    """Shows finished frames to sinks.
+
+    In a live session each sink runs in a thread of its own, so a sink that fails or hangs stops nothing else.
+
+    Args:
+        sinks: who gets the frames.
+        stats: where frames shown and frames left out are counted.
+        regions: the objects that stay as the game drew them.
+        live: show frames at an even pace; otherwise show them as soon as they are finished.
+        lossless: wait for a slow sink instead of skipping frames for it.
+        clock: gives the time in seconds.
+    """
 
     def __init__(self, sinks: Sequence[Sink], stats: Stats, regions: Regions, *, live: bool, lossless: bool,
                  clock: Callable[[], float]) -> None:
         self.stats, self.regions, self.live, self.clock = stats, regions, live, clock
         self.outlets = [Outlet(sink, lossless) for sink in sinks] if live else []
         self._sinks: Sequence[Sink] = self.outlets or sinks
-        self._waiting: deque[tuple[float, Frame, NDArray[np.uint8]]] = deque()  # when due, and the model's picture
+        self._waiting: deque[tuple[float, Frame, NDArray[np.uint8]]] = deque()  # time due, frame, photo
         self._full_size = FullSize()
         self._presentation = Presentation()
         self._renewed = 0
-        self._proved = False  # some frame had all that the settings need
+        self._proved = False  # at least one frame had all the buffers that the settings need
 
     def __len__(self) -> int:
-        """Frames that wait."""
+        """The number of frames that wait to be shown."""
         return len(self._waiting)
 
     @property
     def due(self) -> float | None:
-        """When the next frame is to be shown, by the clock; None if none waits."""
+        """The time at which the next frame is shown, in seconds of `clock`; None if no frame waits."""
         return self._waiting[0][0] if self._waiting else None
 
     def renew(self, newest_ns: int) -> None:
-        """After a fault: frames up to then are shown at once, and do not set the pace for those after them."""
+        """Starts the pace anew after a fault.
+
+        Args:
+            newest_ns: capture time in ns of the newest frame read. Frames up to it are shown at once, and the pace is
+                set by the frames after it.
+        """
         self._presentation, self._renewed = Presentation(), newest_ns + 1
 
     def add(self, frame: Frame, photo: NDArray[np.uint8]) -> None:
-        """Takes a frame and the model's picture of it."""
+        """Queues `frame` with `photo`, the model's picture of it, (h, w, 3) u8 at the model's size."""
         due = 0.0
         if self.live and frame.t_capture_ns >= self._renewed:
             due, self._presentation = present_at(self._presentation, frame.t_capture_ns / 1e9, self.clock())
         self._waiting.append((due, frame, photo))
 
     def present(self, window: int) -> None:
-        """Shows what is due. `window` is the number of frames in a window, 0 if there is none.
+        """Shows the frames that are due.
 
-        Raises `UserError` if the first frames lack what the settings need; a later one is left out.
+        Args:
+            window: the number of frames in a window, 0 while no model is known.
+
+        Raises:
+            UserError: a frame lacks a buffer that the settings need, and no frame before it had them all. A later
+                frame that lacks one is left out instead.
         """
         while self._waiting and (not self.live or self._waiting[0][0] <= self.clock()):
             self._present_next()
-        while self.live and len(self._waiting) > DISPLAY_WINDOWS * window > 0:  # what waits need not wait so long
+        while self.live and len(self._waiting) > DISPLAY_WINDOWS * window > 0:  # too many wait: show early
             self._present_next()
             self._presentation = Presentation()
 
@@ -84,12 +106,12 @@ class Display:
             self.show(shown)
 
     def _finished(self, frame: Frame, photo: NDArray[np.uint8]) -> Shown:
-        """The model's picture of `frame` at the game's size, with what stays as the game drew it."""
+        """Enlarges `photo` to the game's size, and puts the kept objects and the interface on top."""
         full = self._full_size(scene_of(frame), unboxed(photo, frame.size))
         return Shown(frame, with_interface(frame, self.regions.compose(frame, full)))
 
     def show(self, shown: Shown) -> None:
-        """Shows a frame now."""
+        """Shows a frame to all sinks now, and counts it if it has a photoreal picture."""
         now = self.clock()
         if shown.photo is not None:
             self.stats.shown += 1
@@ -102,16 +124,16 @@ class Display:
             sink.show(shown, self.stats)
 
     def update(self) -> None:
-        """Tells live sinks how things stand."""
+        """Gives the present counts to the live sinks that ask for them (`Told`)."""
         for outlet in self.outlets:
             outlet.update(self.stats)
 
     def troubles(self) -> tuple[str, ...]:
-        """What is wrong with the sinks, a sentence each, but for what their threads have raised."""
+        """One sentence for each sink that hangs. Errors of their threads are in `supervise.worker.troubles`."""
         return tuple(trouble for outlet in self.outlets if (trouble := outlet.trouble))
 
     def close(self) -> None:
-        """Closes all sinks, whatever closing one of them raises."""
+        """Closes all sinks, the last one first. If closing one raises, the others are still closed."""
         with contextlib.ExitStack() as stack:
             for sink in reversed(self._sinks):
                 stack.callback(sink.close)

@@ -1,10 +1,10 @@
-"""Shows a model's small picture at the game's own size: its colours, on the game's edges and textures.
+"""Enlarges a model's small photo to the game's size with the edges and textures of the game's frame.
 
-The model renders small. Around each of its pixels, a line `photo = gain * game + offset` is fitted for each channel
-from the small game frame to the small photo. Gains and offsets are enlarged smoothly and applied to the full frame.
-This is a guided filter (He, Sun, Tang, "Guided Image Filtering", 2010) in its fast form ("Fast Guided Filter", He and
-Sun, 2015), but for one thing: where the game's frame is flat, the gain tends to 1, not to 0, so that fine texture which
-the small frame is too coarse to show stays as the game drew it.
+The model renders at a small size. For each pixel and channel of the small photo, a line `photo = gain * game + offset`
+is fitted between the small game frame and the small photo. Gains and offsets are enlarged smoothly and applied to the
+full frame. This is a guided filter (He, Sun, Tang, "Guided Image Filtering", 2010) in its fast form ("Fast Guided
+Filter", He and Sun, 2015), with one difference: where the game's frame is flat, the gain tends to 1 instead of 0. Fine
+texture that is lost in the small frame therefore stays as the game drew it.
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ from numpy.typing import NDArray
 from realmaster.guides.pictures import Picture, fit
 
 RADIUS = 3
-"""Pixels of the small picture on each side that one fit looks at."""
+"""Each fit uses this many pixels of the small picture on each side."""
 FLAT = 9.0
-"""Variance, of values up to 255, below which the game's frame counts as flat: a standard deviation of 3 levels.
+"""Variance of values from 0 to 255 below which the game's frame counts as flat: a standard deviation of 3 levels.
 
-More gives halos at faint edges, less takes noise for edges."""
+A larger value gives halos at faint edges. A smaller one treats noise as edges."""
 SOFTEN = 0.8
-"""Pixels of the small picture, as a standard deviation, that both are blurred by before the fit.
+"""Standard deviation, in pixels of the small picture, of the blur that both pictures get before the fit.
 
-A model's picture is a little softer than the game's frame; without this, that would count as a loss of contrast."""
+A model's picture is a little softer than the game's frame. Without the blur, the fit would reduce the contrast."""
 GAIN_ONE = 256
-"""A gain of 1 in 16 bits."""
+"""The integer that stands for a gain of 1 in the 16-bit arithmetic."""
 GAINS = -2.0, 4.0
-"""Gains beyond these come from a game's edge that is too faint to carry what the model made of it."""
+"""Least and largest gain. Gains beyond them come from edges of the game that are too faint for a fit."""
 PARTS = 8
-"""Parts of a level that offsets are kept in; a power of two."""
+"""Offsets are kept in this fraction of a level; a power of two."""
 ROWS = 24
-"""Rows that are worked on at a time; so few fit into a core's cache, which halves the cost."""
+"""Rows processed at a time. So few rows fit into a core's cache, which halves the time."""
 
 
 class FullSize:
-    """Gives full frames the colours of small photos; keeps its working memory, which saves a quarter of the time."""
+    """Gives full frames the colours of small photos. Reuses its working memory, which saves a quarter of the time."""
 
     def __init__(self) -> None:
         self._gains = self._offsets = np.empty((0, 0, 3), np.int16)
 
     def __call__(self, game: NDArray[np.uint8], photo: Picture) -> Picture:
-        """The game's frame in the colours of the photo.
+        """Gives the game's frame the colours of the photo.
 
         Args:
-            game: (H, W, 3 or 4) u8; a fourth channel is left out.
-            photo: what the model made of the same frame, at its own size, (h, w, 3) u8.
+            game: the game's frame, (H, W, 3 or 4) u8. A fourth channel is ignored.
+            photo: the model's picture of the same frame at the model's size, (h, w, 3) u8.
 
         Returns:
-            (H, W, 3) u8. The photo itself, if the game's frame is not larger.
+            The photo at the game's size, (H, W, 3) u8; `photo` itself if the game's frame is not larger.
         """
         full, (height, width) = game[..., :3], photo.shape[:2]
         if full.shape[0] <= height or full.shape[1] <= width:
@@ -73,9 +73,16 @@ class FullSize:
 
 
 def _fit(game: NDArray[np.float32], photo: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Gain and offset of each pixel and channel, (h, w, 3), so that `gain * game + offset` is near `photo`.
+    """Fits gain and offset of each pixel and channel, so that `gain * game + offset` is near `photo`.
 
-    Both pictures are overwritten: memory that is asked for anew in every frame costs as much as the arithmetic.
+    Both pictures are overwritten, because allocating new memory for every frame costs as much as the arithmetic.
+
+    Args:
+        game: (h, w, 3), values from 0 to 255.
+        photo: (h, w, 3), values from 0 to 255.
+
+    Returns:
+        Gains and offsets, (h, w, 3) each.
     """
     cv2.GaussianBlur(game, (0, 0), SOFTEN, dst=game)
     change = cv2.GaussianBlur(photo, (0, 0), SOFTEN, dst=photo)

@@ -1,4 +1,4 @@
-"""What a session renders through: a server over the bridge, or a backend in this process."""
+"""Links, through which a session renders windows: the interface, and the link to a backend in this process."""
 
 from __future__ import annotations
 
@@ -15,64 +15,81 @@ from bridge.conversation import Arrived, Event, Ready
 
 
 class Link(Protocol):
-    """The part of `bridge.client.BridgeClient` that a session needs."""
+    """What a session needs to have windows rendered. `bridge.client.BridgeClient` is one, over a network."""
 
     @property
     def ready(self) -> bool:
-        """Whether a window can be sent now."""
+        """Whether `send` may be called now."""
         ...
 
     @property
     def in_flight(self) -> int:
-        """Windows sent and not answered."""
+        """The number of windows that were sent and have no answer yet."""
         ...
 
     @property
     def busy_seconds(self) -> float:
-        """How long the window in hand has taken so far."""
+        """How long the renderer has worked on its present window, in seconds; 0 if it has none."""
         ...
 
     @property
     def queued(self) -> int:
-        """Windows that wait for it, those of others too."""
+        """The number of windows that wait for the renderer, including those of other clients."""
         ...
 
     def send(self, window: Window, frames: Sequence[Pixels]) -> None:
-        """Sends a window; only when `ready`."""
+        """Sends a window to be rendered. Call it only while `ready` is true.
+
+        Args:
+            window: the window's header.
+            frames: its `window.valid` pictures, (height, width, 3) u8 each; with guides (2 height, width, 3).
+        """
         ...
 
     def poll(self, timeout: float) -> Event | None:
-        """What happened within `timeout` seconds, if anything did."""
+        """Waits up to `timeout` seconds for the next event; returns None if there was none."""
         ...
 
     def close(self) -> None:
-        """Lets go."""
+        """Frees what the link holds. It cannot be used after that."""
         ...
 
 
 class Resumable(Link, Protocol):
-    """A link that can go on where one of an earlier run stood."""
+    """A link that can continue from the state that an earlier run saved."""
 
     @property
     def carry(self) -> dict[str, NDArray[np.float32]]:
-        """What the last window handed on, as arrays."""
+        """The state that the last window passes to the next, as named arrays."""
         ...
 
     def resume(self, segment: int, start: int, carry: dict[str, NDArray[np.float32]]) -> None:
-        """Stands as if the window before the one at `start` had just been rendered and handed `carry` on."""
+        """Restores a saved state: the next window continues the stream.
+
+        Args:
+            segment: the segment of the next window.
+            start: the number of its first frame in that segment.
+            carry: what the property `carry` gave after the window before it.
+        """
         ...
 
 
 def chunk_of(window: Window, stage_ms: dict[str, float]) -> Chunk:
-    """The header of a window that was rendered here, offline, where nobody asks for its period."""
+    """The header of the chunk for a window that was rendered offline.
+
+    Args:
+        window: the window's header.
+        stage_ms: milliseconds by stage of rendering. Their sum stands for the period, which is not used offline.
+    """
     return Chunk(sequence=window.sequence, segment=window.segment, start=window.start, valid=window.valid,
                  width=window.width, height=window.height, stage_ms=stage_ms, period_ms=sum(stage_ms.values()))
 
 
 class LocalLink:
-    """A backend in this process, for offline work: renders when polled.
+    """A link to a backend in this process, for offline work. It renders in `poll`.
 
-    Holds one window at most, and if the backend is pipelined another one that is decoded meanwhile, in a thread.
+    It holds one window that waits to be rendered. If the backend is pipelined, a thread decodes rendered windows
+    meanwhile, at most two of them.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -95,7 +112,7 @@ class LocalLink:
 
     @property
     def busy_seconds(self) -> float:
-        """See `Link.busy_seconds`: it renders while it is polled, and nobody can ask meanwhile."""
+        """See `Link.busy_seconds`. Always 0: it renders inside `poll`, so nobody can ask meanwhile."""
         return 0.0
 
     @property
@@ -108,7 +125,7 @@ class LocalLink:
         self._job = window, frames
 
     def poll(self, timeout: float) -> Event | None:
-        """See `Link.poll`; renders the waiting window, however long that takes."""
+        """See `Link.poll`. If a window waits, renders it first, which may take longer than `timeout`."""
         if self._greeting:
             return self._greeting.popleft()
         if self._job is not None:
@@ -126,14 +143,17 @@ class LocalLink:
         self._decoding.append((window, done, future))
 
     def _oldest(self, timeout: float) -> Event | None:
-        """The chunk of the oldest window, if it is decoded within `timeout` seconds, or must be before the next."""
+        """The chunk of the oldest rendered window; None if there is none yet.
+
+        With one window in decoding it waits up to `timeout` seconds. With two it waits until the older is decoded.
+        """
         if not self._decoding:
             return None
         window, done, future = self._decoding[0]
         if future is not None:
             if len(self._decoding) == 1 and not wait([future], timeout).done:
                 return None
-            future.result()  # bound: the window being decoded ends, or raises
+            future.result()  # decoding one window ends or raises, so this wait is bounded
         self._decoding.popleft()
         return Arrived(chunk_of(window, done.stage_ms), list(done.frames[:window.valid]))
 

@@ -1,6 +1,6 @@
-"""When to take a frame and when to show one: pure decisions over plain numbers.
+"""Decides when a frame is taken from a live source and when a frame is shown.
 
-Nothing here reads a clock; times are seconds handed in by the caller.
+These are pure functions. They read no clock: the caller passes times in, in seconds.
 """
 
 from __future__ import annotations
@@ -9,23 +9,34 @@ from dataclasses import dataclass, replace
 
 SLACK_SECONDS = 0.02
 RELAX_SECONDS_PER_FRAME = 0.002
-"""How fast the delay shrinks again while frames arrive early; slow enough not to be seen."""
+"""How fast the delay shrinks while frames arrive early. It is slow enough that nobody sees it."""
 MAX_DELAY = 3.0
 
 
 @dataclass(frozen=True)
 class Presentation:
-    """Shows frame `t` at `t + delay`. `delay` is None until the first frame; `margin` is the last slack."""
+    """The pace of the display: a frame captured at time `t` is shown at `t + delay`.
+
+    Times are in seconds. `delay` is None until the first frame. `shown` is when the last frame was due.
+    """
 
     delay: float | None = None
     shown: float = float("-inf")
 
 
 def present_at(state: Presentation, t_capture: float, now: float) -> tuple[float, Presentation]:
-    """When to show a frame captured at `t_capture` that is ready at `now`.
+    """Decides when to show a frame.
 
-    Late frames push the delay out for all that follow (the clock is re-anchored, nothing is
-    fast-forwarded); early ones let it shrink by `RELAX_SECONDS_PER_FRAME`.
+    A late frame increases the delay for all frames after it, so nothing is fast-forwarded. An early frame lets the
+    delay shrink by `RELAX_SECONDS_PER_FRAME`.
+
+    Args:
+        state: the pace after the frame before.
+        t_capture: when the frame was captured, in seconds.
+        now: when it is ready to be shown, in seconds.
+
+    Returns:
+        When to show it, in seconds, and the new pace.
     """
     ready = now - t_capture + SLACK_SECONDS
     relaxed = ready if state.delay is None else state.delay - RELAX_SECONDS_PER_FRAME
@@ -38,14 +49,22 @@ def present_at(state: Presentation, t_capture: float, now: float) -> tuple[float
 
 @dataclass(frozen=True)
 class Intake:
-    """Which frames of a live source are taken: at most one per `period` seconds."""
+    """Which frames of a live source are taken: one per `period` seconds at most. `next_due` is in seconds."""
 
     period: float
     next_due: float = float("-inf")
 
 
 def take(state: Intake, now: float) -> tuple[bool, Intake]:
-    """Whether to take a frame that is there at `now`. Evenly spaced on average, without bursts."""
+    """Decides whether to take a frame. The frames taken are evenly spaced on average, without bursts.
+
+    Args:
+        state: the state after the frame before.
+        now: when the frame arrived, in seconds.
+
+    Returns:
+        Whether to take it, and the new state.
+    """
     early = state.next_due - now
     if early > 2 * state.period:  # the clock was set back
         return True, replace(state, next_due=now + state.period)
@@ -55,8 +74,13 @@ def take(state: Intake, now: float) -> tuple[bool, Intake]:
 
 
 def intake_period(seconds_per_window: float, stride: int, fastest: float) -> float:
-    """Seconds between frames that a server can keep up with, and never less than `fastest`.
+    """The seconds between two frames that a server can keep up with.
 
-    A tenth is kept in hand, so that a window is rarely waiting when the next one is full.
+    A tenth is added, so that one window is rarely still waiting when the next is complete.
+
+    Args:
+        seconds_per_window: how long the server takes for a window.
+        stride: the number of new frames in a window.
+        fastest: the least result, in seconds.
     """
     return max(fastest, 1.1 * seconds_per_window / stride)

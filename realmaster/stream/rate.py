@@ -1,4 +1,4 @@
-"""Events a second, over a stretch of time."""
+"""Measures how many events happen per second, over the last seconds."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ SECONDS = 3.0
 SLOT = 0.1
 """Events are counted by tenths of a second."""
 LEAST_SECONDS = 1.0
-"""A stream that has just begun is taken to be so old."""
+"""A stream that began more recently than this counts as having run for this long."""
 
 
 class Rate:
-    """Events a second over the last `SECONDS`, or since the first. Times are handed in.
+    """Events per second over the last `SECONDS`, or since the first event. The caller passes times in, in seconds.
 
-    What comes in one burst after a stall counts over the whole stretch, so no rate is ever shown that there was not.
+    A burst after a stall is averaged over the whole time, so the rate shown is never higher than the real one.
     """
 
     def __init__(self) -> None:
@@ -23,14 +23,14 @@ class Rate:
         self._first: float | None = None
 
     def add(self, now: float) -> None:
-        """One event at `now`."""
+        """Counts one event at the time `now`, in seconds."""
         self._first = now if self._first is None or now < self._first else self._first
         slot = math.floor(now / SLOT)
         before = self._slots.pop()[1] if self._slots and self._slots[-1][0] == slot else 0
         self._slots.append((slot, before + 1))
 
     def value(self, now: float) -> float:
-        """Events a second up to `now`. May be called from any thread."""
+        """Events per second up to the time `now`, in seconds. May be called from any thread."""
         if self._first is None:
             return 0.0
         current = math.floor(now / SLOT)

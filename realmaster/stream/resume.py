@@ -1,6 +1,7 @@
-"""What a render has to remember, so that after a kill it goes on without a seam.
+"""Saves and loads the progress of a render, so that a killed render continues without a visible seam.
 
-One `progress.npz` in the output's `.part` folder, replaced as a whole; plain arrays, never pickled.
+The progress is one file, `progress.npz`, in the output's `.part` folder. It is always replaced as a whole. It holds
+plain arrays and no pickled objects.
 """
 
 from __future__ import annotations
@@ -18,11 +19,16 @@ from realmaster.errors import UserError
 
 FILE = "progress.npz"
 OURS = r"progress\.npz(\.new)?"
-"""What its names match."""
+"""A regular expression that matches the names of the progress file and of its unfinished copy."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a render is. `segment` and `start` are the next window's; `settled` counts the output's pieces."""
+    """How far a render is.
+
+    `signature` names the settings and the input. `read`, `shown` and `dropped` count frames. `sequence`, `segment` and
+    `start` are those of the next window. `settled` counts calls of `Output.settle`. `origin_ns` is the first frame's
+    capture time in ns.
+    """
 
     signature: str
     read: int
@@ -38,7 +44,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
-    """`Progress`, with the blended tail of the last chunk (N, H, W, 3) u8 and what the backend carries on."""
+    """A render's progress, with the pictures and the model's state that it needs to continue.
+
+    `tail` holds the frames that the stitcher holds back, (N, H, W, 3) u8. `carry` is `Resumable.carry`.
+    """
 
     progress: Progress
     tail: NDArray[np.uint8]
@@ -46,7 +55,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def save(folder: Path, saved: Saved) -> None:
-    """Writes it, atomically."""
+    """Writes the progress into `folder`, atomically. Raises `UserError` if it cannot be written."""
     new = folder / (FILE + ".new")
     arrays: dict[str, Any] = {"about": np.frombuffer(msgspec.json.encode(saved.progress), np.uint8), "tail": saved.tail}
     arrays |= {f"carry_{name}": value for name, value in saved.carry.items()}
@@ -60,9 +69,17 @@ def save(folder: Path, saved: Saved) -> None:
 
 
 def load(folder: Path, signature: str) -> Saved | None:
-    """What an earlier run of the same command left; None if nothing.
+    """Loads the progress that an earlier run of the same command saved in `folder`.
 
-    Raises `UserError` if it was another command, or the file is damaged.
+    Args:
+        folder: the output's `.part` folder.
+        signature: names the settings and the input of this run.
+
+    Returns:
+        The saved progress; None if there is none.
+
+    Raises:
+        UserError: the progress is of a render with another signature, or the file is damaged.
     """
     if not (folder / FILE).exists():
         return None

@@ -1,13 +1,13 @@
-"""The loop that everything runs on: source -> windows -> link -> stitcher -> sinks.
+"""The session, the loop for live and offline work: source -> windows -> link -> stitcher -> sinks.
 
-Live and offline are this one loop; `Pacing` tells what gives way. Freerun thins the frames out to what
-the server can take; genlocked takes every frame, and whole windows give way; frame-locked, and so all
-offline work, waits and loses nothing. Live sources are shown at an even pace, others as they are done.
+`Pacing` decides what is dropped when the server is slow. Freerun skips frames, so that the server keeps up. Genlocked
+takes every frame and drops whole windows. Frame-locked waits and drops nothing; all offline work is frame-locked.
+Frames of a live source are shown at an even pace, others as soon as they are finished. Without a server, a live session
+shows the game's frames alone. Without a game it waits. When either is back, the stream continues with a new window. An
+offline session ends with an error instead.
 
-Peers come and go: while there is no server the game's frames are shown alone, while there is no game it
-waits; when either is back the stream goes on with a new window. Only an offline run gives up.
-
-One thread, no locks. Queues: one window waiting (newest wins, or it waits if frame-locked), and the display's.
+One thread, no locks. Queues: the display's, and one window that waits to be sent. A newer window replaces the waiting
+one, unless frame-locked.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ log = logging.getLogger(__name__)
 OFF = "rendering is off"
 EVERYWHERE = Regions()
 LOOK_SECONDS = 0.25
-"""How often it looks whether threads have failed, and tells the sinks how things stand."""
+"""How often a session checks its threads for failures and gives its counts to the sinks."""
 DRAIN_SECONDS = 15.0
-"""So long is waited at the end for the photoreal pictures of what is being recorded."""
+"""How long a session waits at its end for the photoreal pictures of frames that are being recorded."""
 HUNG_SECONDS = 5.0
-"""A window that takes longer than this is worth a word."""
+"""A window that takes longer than this is reported in the status."""
 IDLE_SECONDS = 0.02
-"""The longest that a live loop waits on one thing before it looks at the others; a due frame is never waited past."""
+"""The longest time that a live loop waits for one peer. It waits less if a frame is due earlier."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a run stands between two windows: the next one's number and place, and the stitched tail."""
+    """The state of a run between two windows: numbers of the next window, and frames that the stitcher holds back."""
 
     sequence: int
     segment: int
@@ -65,12 +65,17 @@ class Position:
 
 
 class Session:
-    """Runs one source through one link into sinks; without a link nothing is rendered.
+    """Reads frames from a source, has them rendered through a link, and shows them to sinks.
 
-    `tap` gets every frame, as it is read. Freerun, a game need not hand over many more than are rendered, unless
-    `taps_all()`. `recorded` gives the photoreal picture that the source itself has of the frame just read. With `stays`
-    the end of the source is not the end: it may be sought in. At the stop, while `drains` says so, what is on its way
-    is waited for, `DRAIN_SECONDS` at most.
+    Args:
+        link: renders the windows; None to render nothing.
+        max_fps: the most frames per second that are rendered if freerun.
+        tap: gets every frame as it is read.
+        taps_all: whether `tap` needs every frame of the game. If not, a freerun game may skip some.
+        after_step: is called after each step of the loop.
+        stays: go on after the end of the source, because the user may seek back.
+        drains: whether to show, when stopped, the frames read so far, for `DRAIN_SECONDS` at most.
+        recorded: gives the photoreal picture that the source itself has of the frame just read, (H, W, 3) u8.
     """
 
     def __init__(self, source: FrameSource, link: Link | None, sinks: Sequence[Sink],
@@ -92,23 +97,23 @@ class Session:
         self._windower: Windower | None = None
         self._stitcher: Stitcher | None = None
         self._waiting: deque[Cut] = deque()
-        self._frames: dict[Place, Frame] = {}  # in some window and not shown yet
+        self._frames: dict[Place, Frame] = {}  # frames that are in a window and not shown yet
         self._sent: dict[int, Window] = {}  # windows in flight, by sequence
         self._intake = Intake(self.fastest)
         self._sequence = self._newest = 0
         self._watch = GuideWatch(clock)
-        self._sent_to: tuple[int, int] | None = None  # where the next window starts if it continues
+        self._sent_to: tuple[int, int] | None = None  # the place where a window starts that continues the last one sent
         self._resume: tuple[Position, Sequence[Frame]] | None = None
         self._source_ended, self._greeted = False, link is None
-        self._paused = False  # nothing comes after the last frame, for now or for good
-        self._proved = False  # some frame had all that the model needs
-        self._bad = 0  # frames left out since the last good one, for the recording
+        self._paused = False  # the source has no frame after the last one
+        self._proved = False  # at least one frame had all the buffers that the model needs
+        self._bad = 0  # frames left out since the last good frame
         self._looked = float("-inf")
         self.settling = False
-        """Set to be given a `position`: just after a window, nothing more is read until none is on its way."""
+        """If set, a lossless session stops reading at the end of a window, until `position` gives a state."""
 
     def position(self) -> Position | None:
-        """Where a run could be taken up again: just after a window, with nothing on its way. Else None."""
+        """The state from which a later run can continue; None while a frame or a window is unfinished."""
         windower, stitcher = self._windower, self._stitcher
         if windower is None or stitcher is None or windower.waiting or not windower.places:
             return None
@@ -117,11 +122,16 @@ class Session:
         return Position(self._sequence, *windower.places[0], stitcher.tail)
 
     def resume(self, position: Position, frames: Sequence[Frame]) -> None:
-        """Takes a run up at `position`; `frames` are those that its next window shares with the one before."""
+        """Continues an earlier run. `frames` are those that its next window shares with the window before it."""
         self._resume = position, frames
 
     def run(self, stop: Callable[[], bool], finish: Callable[[], None] = lambda: None) -> Stats:
-        """Runs until `stop()`, or until the source is over and all of it is shown: then calls `finish`."""
+        """Runs until `stop()`, or until the source has ended and its frames are shown. Returns the session's counts.
+
+        It calls `finish` in the second case only, and closes everything in both.
+        Raises `UserError` if the first frames lack a buffer or an offline session loses its server, and `CaptureError`
+        if the source of an offline session fails.
+        """
         try:
             while not stop() and not self._finished():
                 self._step()
@@ -136,7 +146,7 @@ class Session:
         return self.stats
 
     def _drain(self) -> None:
-        """Reads no more, and shows what is on its way."""
+        """Reads no more frames, and shows those read so far while `drains()`, for `DRAIN_SECONDS` at most."""
         deadline = self.clock() + DRAIN_SECONDS
         if self.drains() and not self._source_ended:
             self._end_of_source()
@@ -146,13 +156,13 @@ class Session:
             self.after_step()
 
     def _end_of_source(self) -> None:
-        """What came last is shown without what may never come."""
+        """Ends the last window early, so that it is rendered although it is not full."""
         self._paused = True
         if self._windower is not None:
             self._queue(self._windower.flush())
 
     def _close(self) -> None:
-        """Closes everything, whatever closing one thing raises."""
+        """Closes the display, the link and the source. If closing one raises, the others are still closed."""
         with contextlib.ExitStack() as stack:
             stack.callback(self.source.close)
             if self.link is not None:
@@ -160,7 +170,7 @@ class Session:
             stack.callback(self._display.close)
 
     def _finished(self) -> bool:
-        """Over once nothing is left anywhere."""
+        """Whether the source has ended and no frame is left in a window or in the display."""
         return self._source_ended and not (self._waiting or self._frames or self._display)
 
     def _step(self) -> None:
@@ -178,7 +188,7 @@ class Session:
         self._display.present(self._spec.length if self._spec else 0)
 
     def _look(self) -> None:
-        """A few times a second: what is wrong with the threads of this process, and how things stand, to the sinks."""
+        """Every `LOOK_SECONDS`: collects the failures of threads and sinks, and gives the counts to the sinks."""
         now = self.clock()
         if abs(now - self._looked) >= LOOK_SECONDS:
             self._looked = now
@@ -195,14 +205,14 @@ class Session:
                                  + (f", and {link.queued} wait" if link.queued else ""))
 
     def _idle(self) -> float:
-        """How long to wait for the next thing, in seconds."""
+        """How long to wait for the source or the link, in seconds."""
         if not self.live:
             return 0.1
         due = self._display.due
         return IDLE_SECONDS if due is None else min(max(due - self.clock(), 0.0), IDLE_SECONDS)
 
     def _can_take(self) -> bool:
-        """Lossless: whether a frame has somewhere to go. Live, one need not wait for a server that was lost."""
+        """Whether a lossless session may read. It waits for its first server; live, it does not wait for a lost one."""
         between = self._windower is not None and self._windower.waiting == 0
         wanted = not self._waiting and not (self.settling and between and self._sent)
         return wanted and (self._spec is not None or (self.live and self._greeted))
@@ -212,7 +222,7 @@ class Session:
         if game is not None:
             game.whole = self.live and self._watch.due
             few = self.pacing is Pacing.FREERUN and self._windower is not None and not self.taps_all()
-            game.period = self.fastest / 2 if few else 0.0  # twice as many as are taken, to choose from
+            game.period = self.fastest / 2 if few else 0.0  # twice as many as are taken, to keep them even
         try:
             frame = self.source.read(timeout)
         except SourceEnded as end:
@@ -231,7 +241,7 @@ class Session:
             self._take(frame, game)
 
     def _trouble(self, trouble: str, alone: bool) -> None:
-        """Tells what is wrong with the source. If no frame comes with it, what came before is shown as it is."""
+        """Reports what is wrong with the source. If `alone` (no frame came with it), ends the last window early."""
         self.stats.source = trouble
         if trouble:
             self._renew()
@@ -239,14 +249,14 @@ class Session:
             self._queue(self._windower.flush())
 
     def _fail(self, error: CaptureError) -> None:
-        """One bad frame is left out; any other failure, such as of a grab, is the source's trouble until it is over."""
+        """Leaves a frame out. If not the frame but its source is at fault (such as a failed grab), reports that too."""
         self._bad += 1
         self.stats.read += 1
         self.stats.leave_out(error)
         if not isinstance(error, BadFrame):
             self._trouble(str(error), alone=True)
         if self._bad > 1:
-            time.sleep(IDLE_SECONDS)  # a source that fails at once each time must not keep the processor busy
+            time.sleep(IDLE_SECONDS)  # a source that fails at once must not keep the processor busy
 
     def _take(self, frame: Frame, game: GameSource | None) -> None:
         self._newest, self._paused = frame.t_capture_ns, False
@@ -275,14 +285,14 @@ class Session:
             cuts = self._windower.push(frame)
         except UserError as error:
             if not self._proved:
-                raise  # it has nothing that the model or the settings need
+                raise  # no frame has had the buffers that the model or the settings need
             self.stats.leave_out(error)
         else:
             self._proved = True
             self._queue(cuts)
 
     def _queue(self, cuts: list[Cut]) -> None:
-        """Puts windows in the one-deep slot: live, a newer one replaces one that still waits."""
+        """Queues windows to be sent. Unless lossless, a new window replaces one that still waits."""
         for cut in cuts:
             self._frames.update(zip(cut.places, cut.frames, strict=True))
             replaced = [] if self.lossless else [self._waiting.popleft() for _ in range(len(self._waiting))]
@@ -291,7 +301,7 @@ class Session:
                 self._give_up(lost.places, "server busy")
 
     def _give_up(self, places: Iterable[Place], cause: str) -> None:
-        """Counts those of `places` as dropped that no other window, nor the stitcher, still has."""
+        """Drops the frames at `places` that neither another window nor the stitcher holds, and counts them."""
         kept = {p for w in self._sent.values() for p in window_places(w)}
         kept.update(p for cut in self._waiting for p in cut.places)
         kept.update(self._stitcher.places if self._stitcher else [])
@@ -356,7 +366,7 @@ class Session:
             self._frames.update(zip(self._windower.places, frames, strict=True))
 
     def _forget_server(self, why: str) -> None:
-        """All that the server had, or would have got, is given up; what is stitched already is shown."""
+        """Drops the frames that the server had or would have got, and shows those that are finished already."""
         if not self.live:
             raise UserError(f"{why}. Repeat the command when the server is well again")
         self.stats.server = why
@@ -381,11 +391,11 @@ class Session:
         self.stats.seam = self._stitcher.seam
 
     def _renew(self) -> None:
-        """After a fault, see `Display.renew`."""
+        """Starts the pace of the display anew after a fault, see `Display.renew`."""
         self._display.renew(self._newest)
 
     def _emit(self, pieces: list[Piece]) -> None:
-        """Gives finished frames to the display, each with the game frame it was made of."""
+        """Gives finished frames to the display, each with the game's frame that it was made from."""
         for piece in pieces:
             for i, photo in enumerate(piece.frames):
                 self._display.add(self._frames.pop((piece.segment, piece.start + i)), photo)

@@ -1,4 +1,4 @@
-"""What a session shows, and to whom."""
+"""Sinks, which take the frames of a session, and the frames that they get."""
 
 from __future__ import annotations
 
@@ -14,28 +14,31 @@ from realmaster.stream.stats import Stats
 
 @dataclass(frozen=True)
 class Shown:
-    """A frame for the sinks: the game's, and its photoreal version (H, W, 3) u8, or None while there is none."""
+    """A frame for the sinks: the game's frame and its photoreal picture, (H, W, 3) u8, or None if it has none."""
 
     frame: Frame
     photo: NDArray[np.uint8] | None
 
 
 class Sink(Protocol):
-    """Takes the stream. A live session gives each sink a thread of its own (`realmaster/stream/outlet.py`)."""
+    """Takes finished frames. A live session gives each sink a thread of its own (`realmaster/stream/outlet.py`)."""
 
     def show(self, shown: Shown, stats: Stats) -> None:
-        """One frame, in order. What it raises takes it out of a live session, and ends an offline one."""
+        """Takes the next frame, with the session's counts so far.
+
+        If it raises, a live session goes on without this sink, and an offline session ends.
+        """
         ...
 
     def close(self) -> None:
-        """The stream is over; called also after `show` has raised."""
+        """Ends the sink, once no more frames come. It is also called after `show` has raised."""
         ...
 
 
 @runtime_checkable
 class Told(Protocol):
-    """A sink of a live session that also wants to know how things stand, a few times a second, frames or none."""
+    """A sink of a live session that also gets the counts a few times a second, even while no frame comes."""
 
     def update(self, stats: Stats) -> None:
-        """The counts up to now."""
+        """Takes the session's counts up to now."""
         ...

@@ -1,7 +1,7 @@
-"""Blends overlapping chunks into one gap-free stream; pure but for the tail it holds.
+"""Joins overlapping chunks into one stream without gaps.
 
-Frame `i` of an overlap of `n` is `(1 - w) * old + w * new` with w = (i + 1) / (n + 1): a linear
-cross-fade, the "overlap-linear" fuse of context windows. The weights of a frame sum to one.
+Frame `i` of an overlap of `n` frames is `(1 - w) * old + w * new` with w = (i + 1) / (n + 1). This is a linear
+cross-fade, the "overlap-linear" fuse of context windows. The two weights of a frame sum to one.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ Video = NDArray[np.uint8]
 
 
 def overlap_weights(count: int) -> NDArray[np.float32]:
-    """Weight of the newer chunk for each of `count` overlapping frames, strictly between 0 and 1."""
+    """The weight of the newer chunk in each of `count` shared frames, (count,) f32, between 0 and 1 exclusive."""
     return (np.arange(1, count + 1) / (count + 1)).astype(np.float32)
 
 
 def cross_fade(old: Sequence[Video], new: Sequence[Video]) -> list[Video]:
-    """Blends two versions of the same N frames, (H, W, 3) u8 each."""
+    """Blends two versions of the same N frames. Each frame is (H, W, 3) u8, before and after."""
     return [np.asarray(cv2.addWeighted(a, 1 - float(w), b, float(w), 0), np.uint8)
             for a, b, w in zip(old, new, overlap_weights(len(old)), strict=True)]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Finished frames of a segment, from place `start` on: each (H, W, 3) u8, views of the chunks where possible."""
+    """Finished frames of a segment from number `start` on, (H, W, 3) u8 each. They are views of chunks if possible."""
 
     segment: int
     start: int
@@ -37,7 +37,11 @@ class Piece:
 
 
 class Stitcher:
-    """Takes chunks in order; every frame of every chunk comes out once, blended where two have it."""
+    """Takes chunks in order and gives each frame out once. A frame that two chunks have is blended.
+
+    Args:
+        overlap: the number of frames that two successive chunks share.
+    """
 
     def __init__(self, overlap: int) -> None:
         self.overlap = overlap
@@ -47,11 +51,11 @@ class Stitcher:
 
     @property
     def tail(self) -> Piece | None:
-        """What is held back: the frames that the next chunk will share."""
+        """The frames held back because the next chunk shares them; None if there are none."""
         return self._tail
 
     def resume(self, tail: Piece | None) -> None:
-        """Stands as if the chunk that ended in `tail` had just been pushed."""
+        """Restores the state of an earlier run, whose property `tail` was `tail`."""
         self._tail = tail
 
     @property
@@ -61,7 +65,16 @@ class Stitcher:
         return [] if tail is None else [(tail.segment, tail.start + i) for i in range(len(tail.frames))]
 
     def push(self, segment: int, start: int, frames: Sequence[Video]) -> list[Piece]:
-        """A chunk's valid frames, (H, W, 3) each. A chunk that does not continue the last one first ends that one."""
+        """Adds the next chunk. If it does not continue the last one, the frames held back are given out first.
+
+        Args:
+            segment: the segment of the chunk.
+            start: the number of its first frame in that segment.
+            frames: its valid frames, (H, W, 3) u8 each.
+
+        Returns:
+            The frames that are finished now.
+        """
         done: list[Piece] = []
         tail, frames = self._tail, list(frames)
         if tail is not None and (tail.segment, tail.start) == (segment, start):
@@ -75,22 +88,24 @@ class Stitcher:
         return done
 
     def _blend(self, old: list[Video], new: list[Video]) -> list[Video]:
-        """The shared frames, cross-faded, with their seam measured."""
+        """Cross-fades the shared frames, and measures `seam`."""
         old = old[:len(new)]
         self.seam = float(np.mean([np.abs(a[::8, ::8].astype(np.int16) - b[::8, ::8])
                                    for a, b in zip(old, new, strict=False)]))
         return cross_fade(old, new[:len(old)])
 
     def flush(self) -> list[Piece]:
-        """What is still held back for a successor that will not come."""
+        """Ends the stream of chunks: gives out the frames that are held back."""
         tail, self._tail = self._tail, None
         return [tail] if tail is not None else []
 
 
 def border_ratio(video: Video, borders: list[int]) -> float:
-    """Mean frame-to-frame change at `borders` over that elsewhere; 1.0 means that no seam shows.
+    """The mean change between frames at borders of chunks, divided by that elsewhere; 1.0 means that no seam shows.
 
-    `borders` are indices of frames that start a new chunk.
+    Args:
+        video: (N, H, W, 3) u8.
+        borders: the indices of frames that start a new chunk.
     """
     change = np.abs(np.diff(video.astype(np.int16), axis=0)).mean((1, 2, 3))
     at = np.zeros(len(change), bool)

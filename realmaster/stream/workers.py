@@ -1,4 +1,4 @@
-"""Renders windows on several GPUs: hands them to Ray's workers, and their chunks back in order."""
+"""Renders windows on several GPUs: a link that sends windows to Ray workers and returns the chunks in order."""
 
 from __future__ import annotations
 
@@ -22,30 +22,37 @@ from realmaster.models.open import open_backend
 from realmaster.stream.link import chunk_of
 
 RESTARTS = 3
-"""How often a worker that died is started again, with its window, before the render gives up."""
+"""How often a worker that died is started again with its window. After that the render fails."""
 
 
 class _Worker:
-    """A backend in a process of its own. Windows are rendered by themselves: nothing is carried between them."""
+    """A backend in a process of its own. It renders each window alone: no state passes from window to window."""
 
     def __init__(self, settings: Model) -> None:
         self.backend = open_backend(settings)
 
     def spec(self) -> ModelSpec:
-        """What it renders."""
+        """What its model takes and gives."""
         return self.backend.spec
 
     def render(self, window: Window, frames: Sequence[Pixels]) -> tuple[list[Pixels], dict[str, float]]:
-        """Frames and milliseconds by stage, see `Backend.render`; what it would carry on stays here."""
+        """Renders a window. Returns its valid frames, (height, width, 3) u8 each, and milliseconds by stage."""
         done = self.backend.render(window, padded(frames, window.length), None)
         return list(done.frames[:window.valid]), done.stage_ms
 
 
 class RayLink:
-    """A `Link`. Holds one window for each worker, and as many chunks that wait their turn.
+    """A `Link` to workers of Ray. It holds one window for each worker, and as many chunks that wait for their turn.
 
-    Joins the cluster that the environment's RAY_ADDRESS names, or starts one for itself, which nobody else reaches.
-    Raises `UserError` if Ray is missing or the model does not open.
+    It joins the cluster that the environment variable RAY_ADDRESS names. Without that it starts a cluster of its own,
+    which nobody else can reach.
+
+    Args:
+        settings: the model that each worker opens.
+        workers: the number of workers.
+
+    Raises:
+        UserError: Ray is missing, the model does not open, or its windows depend on each other.
     """
 
     busy_seconds, queued = 0.0, 0
@@ -64,7 +71,7 @@ class RayLink:
         self._free = deque(start.remote(settings) for _ in range(workers))
         self._limit = 2 * workers
         self._jobs: deque[tuple[Window, Any]] = deque()
-        self._working: dict[Any, Any] = {}  # worker by what it will return
+        self._working: dict[Any, Any] = {}  # the worker that computes each promise
         spec: ModelSpec = self._get(self._free[0].spec.remote())
         self._greeting: deque[Event] = deque([Ready(spec, workers)])
 
@@ -86,7 +93,7 @@ class RayLink:
         self._jobs.append((window, promise))
 
     def poll(self, timeout: float) -> Event | None:
-        """See `Link.poll`: the oldest window's chunk, once it is there."""
+        """See `Link.poll`. Returns the chunk of the oldest window, once it is rendered."""
         if self._greeting:
             return self._greeting.popleft()
         done, _ = self._ray.wait(list(self._working), num_returns=1, timeout=timeout) if self._working else ([], [])
@@ -100,11 +107,11 @@ class RayLink:
 
     @property
     def carry(self) -> dict[str, NDArray[np.float32]]:
-        """Nothing is carried from window to window."""
+        """See `Resumable.carry`. Empty: no state passes from window to window."""
         return {}
 
     def resume(self, segment: int, start: int, carry: dict[str, NDArray[np.float32]]) -> None:
-        """Any window can come next."""
+        """See `Resumable.resume`. Does nothing: any window can come next."""
 
     def close(self) -> None:
         """See `Link.close`."""
@@ -120,10 +127,14 @@ class RayLink:
 
 
 def _ray(private: Path | None) -> Any:
-    """Ray itself, which reads its environment while it is imported.
+    """Imports Ray. Raises `UserError` if it is not installed.
 
-    For a cluster of our own: its ports on loopback alone (its switch for machines that are no cluster's, on by itself
-    on Windows and macOS only), and a token, in a folder of mode 0700, without which nobody is let in.
+    Ray reads its environment while it is imported. For a cluster of our own this sets two things. Ray listens on
+    loopback only: RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0, which is the default on Windows and macOS only. And Ray refuses
+    everybody who does not have the token.
+
+    Args:
+        private: the folder, mode 0700, for the token of our own cluster; None to join another cluster.
     """
     if private is not None:
         token = private / "token"
