@@ -6,8 +6,7 @@ Frames of a live source are shown at an even pace, others as soon as they are fi
 shows the game's frames alone. Without a game it waits. When either is back, the stream continues with a new window. An
 offline session ends with an error instead.
 
-One thread, no locks. Queues: the display's, and one window that waits to be sent. A newer window replaces the waiting
-one, unless frame-locked.
+One thread, no locks. Queues: the display's, and one window to be sent. Unless frame-locked, a newer window replaces it.
 """
 
 from __future__ import annotations
@@ -72,7 +71,6 @@ class Session:
         max_fps: the most frames per second that are rendered if freerun.
         tap: gets every frame as it is read.
         taps_all: whether `tap` needs every frame of the game. If not, a freerun game may skip some.
-        after_step: is called after each step of the loop.
         stays: go on after the end of the source, because the user may seek back.
         drains: whether to show, when stopped, the frames read so far, for `DRAIN_SECONDS` at most.
         recorded: gives the photoreal picture that the source itself has of the frame just read, (H, W, 3) u8.
