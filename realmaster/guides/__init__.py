@@ -1,1 +1,1 @@
-"""A frame's buffers as signals: pictures, warping, motion, interface, regions, and the probe that checks them."""
+"""Computes with a frame's buffers: pictures, warping, motion, interface, regions, and the probe that checks them."""

@@ -1,4 +1,4 @@
-"""Motion where a game gives none: by depth and camera for what stands still, by optical flow for the rest."""
+"""Estimates motion for games that give none: from depth and camera where the world stands still, else optical flow."""
 
 from __future__ import annotations
 
@@ -13,29 +13,36 @@ from realmaster.guides.buffers import inverse_depth, picture
 from realmaster.guides.warp import geometric_motion, warp
 
 AGREE_PX = 2.0
-"""Two estimates that differ by less agree: what moves by itself, or is hidden, differs by more."""
+"""Two estimates agree if they differ by less. They differ by more where an object moves by itself or is hidden."""
 LEAST_SIDE = 32
 NEAR = 7
-"""Side in pixels of the squares over which colours are compared."""
+"""Colours are compared over squares with sides of this many pixels."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Motion (H, W, 2) f32 in pixels, previous = current + motion, and where it is to be trusted (H, W)."""
+    """Motion in pixels, (H, W, 2) f32, and where it can be trusted, (H, W).
+
+    The pixel at `current` was at `current + motion` in the frame before.
+    """
 
     motion: NDArray[np.float32]
     trusted: NDArray[np.bool_]
     still: NDArray[np.bool_]
-    """Where the motion is that of a world that stands still (H, W)."""
+    """Where the motion is the one from depth and camera, (H, W)."""
 
 
 def estimate_motion(before: Frame, now: Frame) -> Estimate:
-    """From `before`, the frame before `now` and of the same size, to `now`.
+    """Estimates the motion between two frames of the same size.
 
-    Depth and camera tell exactly how the picture of a still world moves, but nothing of what moves in it; optical flow
-    (DIS, medium) follows both, if only roughly and not where there is nothing to see. Where the two agree the first is
-    taken and trusted. Where they do not, the one is taken whose colours fit better, and not trusted. Without depth or
-    camera it is optical flow alone, trusted where flow back from there returns.
+    Depth and camera give the exact motion of everything that stands still. Optical flow (DIS, medium) also follows
+    moving objects, but only roughly, and it fails where there is no texture. Where the two agree, the motion from depth
+    and camera is taken and trusted. Elsewhere the one whose colours fit better is taken, and it is not trusted. Without
+    depth or camera, optical flow is taken, and trusted where the flow in the other direction leads back.
+
+    Args:
+        before: the frame before `now`.
+        now: the frame whose motion is estimated.
     """
     old, new = picture(before), picture(now)
     flow = optical_flow(new, old)
@@ -50,9 +57,9 @@ def estimate_motion(before: Frame, now: Frame) -> Estimate:
 
 
 def optical_flow(here: NDArray[np.uint8], there: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Optical flow (H, W, 2) from one picture to another, both of any size."""
+    """Optical flow from one picture to another, (H, W, 2) f32 in pixels. Both are (H, W, 3) u8."""
     height, width = here.shape[:2]
-    below, right = max(0, LEAST_SIDE - height), max(0, LEAST_SIDE - width)  # DIS fails on smaller ones
+    below, right = max(0, LEAST_SIDE - height), max(0, LEAST_SIDE - width)  # DIS fails on smaller pictures
     grey = [cv2.copyMakeBorder(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), 0, below, 0, right, cv2.BORDER_REPLICATE)
             for picture in (here, there)]
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -61,12 +68,12 @@ def optical_flow(here: NDArray[np.uint8], there: NDArray[np.uint8]) -> NDArray[n
 
 
 def moved(field: NDArray[np.float32], motion: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`field` (H, W, 2) read where `motion` points to."""
+    """Samples `field` (H, W, 2) at the points to which `motion` (H, W, 2), in pixels, leads."""
     y, x = np.mgrid[0:motion.shape[0], 0:motion.shape[1]].astype(np.float32)
     return np.asarray(cv2.remap(field, x + motion[..., 0], y + motion[..., 1], cv2.INTER_LINEAR), np.float32)
 
 
 def _misfit(old: NDArray[np.uint8], new: NDArray[np.uint8], motion: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How far the colours around each pixel (H, W) are from those that `motion` brings there."""
+    """The mean colour difference around each pixel, (H, W), between `new` and `old` warped by `motion`."""
     difference = cv2.absdiff(warp(old, motion)[0], new).astype(np.float32).sum(-1)
     return np.asarray(cv2.blur(difference, (NEAR, NEAR)), np.float32)

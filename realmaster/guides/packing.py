@@ -1,4 +1,4 @@
-"""Engine buffers as a picture that any autoencoder can read: the second reference of models trained with guides."""
+"""Packs normals and depth into a picture that any autoencoder can read, for models trained with guides."""
 
 from __future__ import annotations
 
@@ -11,23 +11,30 @@ from capture.frame import Encoding, Frame, Kind
 from realmaster.errors import UserError
 
 NEAREST = 1.0
-"""Metres: nearer than this, depth is all one."""
+"""Depths below this, in metres, are packed alike."""
 
 
 def pack_guides(normal: NDArray[Any], inverse_depth: NDArray[Any]) -> NDArray[np.uint8]:
-    """World normals (..., H, W, 4) and inverse view depth (..., H, W, 1) in 1/m as a picture (..., H, W, 3) u8.
+    """Packs normals and depth into a picture.
 
-    Red and green are the normal's x and y (z is known but for its sign), blue the root of inverse depth, which
-    spreads near and far alike.
+    Red and green are the normal's x and y; they determine z up to its sign. Blue is the square root of inverse depth.
+    The root gives near and far depths similar precision.
+
+    Args:
+        normal: world normals, (..., H, W, 4).
+        inverse_depth: 1 / view depth in 1/m, (..., H, W, 1).
+
+    Returns:
+        The picture, (..., H, W, 3) u8.
     """
     near = np.sqrt(np.clip(inverse_depth[..., 0].astype(np.float32) * NEAREST, 0, 1))
     x, y = (normal[..., k].astype(np.float32) * 0.5 + 0.5 for k in (0, 1))
-    packed = np.nan_to_num(np.clip(np.stack([x, y, near], -1), 0, 1), copy=False)  # no number: nothing known, far away
+    packed = np.nan_to_num(np.clip(np.stack([x, y, near], -1), 0, 1), copy=False)  # NaN becomes 0: infinitely far
     return (packed * 255 + 0.5).astype(np.uint8)
 
 
 def guides_of(frame: Frame) -> NDArray[np.uint8]:
-    """The frame's normals and depth, packed, (H, W, 3) u8. Raises `UserError` if the game gives none."""
+    """Packs the frame's normals and depth, (H, W, 3) u8. Raises `UserError` if one of them is missing."""
     normal, depth = frame.buffers.get(Kind.NORMAL), frame.buffers.get(Kind.DEPTH)
     if normal is None or depth is None:
         raise UserError("this model also reads normals and depth: add --guides, with a game whose plugin gives them or "

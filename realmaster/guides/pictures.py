@@ -1,4 +1,4 @@
-"""Pictures at another size, in their own shape."""
+"""Resizes pictures, and fits them into other sizes without changing their aspect ratio."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Size = tuple[int, int]
 
 
 def fit(image: Picture, width: int, height: int) -> Picture:
-    """`image` (H, W, C) scaled to width x height: area-averaged when it shrinks, cubic when it grows."""
+    """Scales `image` (H, W, C) u8 to (height, width, C): by area if it becomes narrower, otherwise cubic."""
     if image.shape[:2] == (height, width):
         return image
     mode = cv2.INTER_AREA if image.shape[1] > width else cv2.INTER_CUBIC
@@ -20,9 +20,9 @@ def fit(image: Picture, width: int, height: int) -> Picture:
 
 
 def place(size: Size, room: Size) -> tuple[slice, slice]:
-    """Rows and columns that a picture of `size` takes in the middle of `room`, in its own shape.
+    """Finds the rows and columns that a picture of `size` takes in the middle of `room`, with its aspect ratio kept.
 
-    One that would leave a single line free takes all: that little stretching shows less than an edge.
+    If only one line would stay free, the picture is stretched over it: that is less visible than an edge.
     """
     scale = min(room[0] / size[0], room[1] / size[1])
     inner = [max(1, round(side * scale)) for side in size]
@@ -32,7 +32,16 @@ def place(size: Size, room: Size) -> tuple[slice, slice]:
 
 
 def boxed(image: Picture, room: Size, border: int = cv2.BORDER_REFLECT_101) -> Picture:
-    """`image` (H, W, C) in the middle of `room`. What is left is its mirror image, or as OpenCV's `border` says."""
+    """Puts a picture in the middle of a larger or smaller room, with its aspect ratio kept.
+
+    Args:
+        image: (H, W, C) u8.
+        room: width and height of the result.
+        border: how OpenCV fills the space around the picture; by default with its mirror image.
+
+    Returns:
+        (room height, room width, C) u8.
+    """
     rows, columns = place((image.shape[1], image.shape[0]), room)
     small = fit(image, columns.stop - columns.start, rows.stop - rows.start)
     if small.shape[:2] == (room[1], room[0]):
@@ -42,6 +51,6 @@ def boxed(image: Picture, room: Size, border: int = cv2.BORDER_REFLECT_101) -> P
 
 
 def unboxed(image: Picture, size: Size) -> Picture:
-    """Undoes `boxed` for a picture that was of `size`: (H, W, C) of that shape, without the borders."""
+    """Cuts off the borders that `boxed` added to a picture of `size`. The result is a view, (h, w, C)."""
     rows, columns = place(size, (image.shape[1], image.shape[0]))
     return image[rows, columns]

@@ -1,4 +1,4 @@
-"""Objects that stay as the game drew them, or the only ones that do not, by the game's own object ids."""
+"""Keeps chosen objects as the game drew them, by the game's object ids."""
 
 from __future__ import annotations
 
@@ -15,16 +15,28 @@ from realmaster.guides.pictures import fit
 
 @dataclass(frozen=True)
 class Regions:
-    """`keep` are ids that stay as they are; if there are any in `only`, all others stay too."""
+    """Object ids to keep. Objects in `keep` stay as the game drew them.
+
+    If `only` is not empty, all objects that are not in `only` stay, too.
+    """
 
     keep: tuple[int, ...] = ()
     only: tuple[int, ...] = ()
 
     def compose(self, frame: Frame, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The photoreal picture (H, W, 3) of `frame` with the game's where it shall stay.
+        """Puts the game's pixels of the kept objects into the photoreal picture.
 
-        Inside an object the game's pixels are exact; at its border, where a pixel of `photo` covers several of the
-        game's, the two are mixed. Raises `UserError` if the frame has no object ids.
+        At the border of an object, where one pixel of `photo` covers several of the game's, the two are mixed.
+
+        Args:
+            frame: the game's frame.
+            photo: its photoreal picture, (H, W, 3) u8.
+
+        Returns:
+            The picture, (H, W, 3) u8.
+
+        Raises:
+            UserError: the frame has no object ids.
         """
         if not self.keep and not self.only:
             return photo

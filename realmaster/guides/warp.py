@@ -1,4 +1,4 @@
-"""Frames moved by motion vectors, and the motion that depth and camera imply for what stands still."""
+"""Warps frames by motion vectors, and computes the motion of a still world from depth and camera."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from capture.frame import Camera
 
 
 def warp(previous: NDArray[np.uint8], motion: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """`previous` (H, W, 3) u8 moved to the current frame by `motion` (H, W, 2) px, and where that is inside it."""
+    """Warps the previous frame to the current one.
+
+    Args:
+        previous: the frame before, (H, W, 3) u8.
+        motion: motion in pixels, (H, W, 2), previous = current + motion.
+
+    Returns:
+        The warped frame, (H, W, 3) u8, and where its pixels come from inside the previous frame, (H, W) bool.
+    """
     height, width = motion.shape[:2]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = x + motion[..., 0].astype(np.float32), y + motion[..., 1].astype(np.float32)
@@ -22,17 +30,28 @@ def warp(previous: NDArray[np.uint8], motion: NDArray[Any]) -> tuple[NDArray[np.
 
 
 def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8], where: NDArray[np.bool_] | None = None) -> float:
-    """Peak signal to noise ratio in dB of u8 pictures, over the pixels `where`; 100 where they are equal."""
+    """Peak signal-to-noise ratio of two u8 pictures, in dB; 100 if they are equal.
+
+    `where` (H, W) selects the pixels to compare; None compares all.
+    """
     square = np.square(a.astype(np.float32) - b.astype(np.float32))
     error = float((square if where is None else square[where]).mean())
     return 100.0 if error < 65025e-10 else 10 * float(np.log10(65025 / error))
 
 
 def geometric_motion(inverse_depth: NDArray[Any], camera: Camera, metres_per_unit: float) -> NDArray[np.float32]:
-    """Motion (H, W, 2) in pixels, previous = current + motion, of a world that stands still under `camera`.
+    """Computes the motion of a world that stands still while the camera moves.
 
-    `inverse_depth` (H, W) is 1 / view depth in 1/m; where it is 0 the point is infinitely far, and only turns count.
-    The camera's matrices count in units of `metres_per_unit`.
+    Args:
+        inverse_depth: 1 / view depth in 1/m, (H, W). 0 means infinitely far; then only the camera's rotation counts.
+        camera: the camera now and in the frame before.
+        metres_per_unit: the length of one unit of the camera's matrices.
+
+    Returns:
+        Motion in pixels, (H, W, 2) f32, previous = current + motion.
+
+    Raises:
+        np.linalg.LinAlgError: the view matrix cannot be inverted.
     """
     height, width = inverse_depth.shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -44,14 +63,17 @@ def geometric_motion(inverse_depth: NDArray[Any], camera: Camera, metres_per_uni
 
 
 def inverse_depth_before(inverse_depth: NDArray[Any], camera: Camera, metres_per_unit: float) -> NDArray[np.float32]:
-    """1 / view depth in 1/m (H, W) that what is seen here had in the frame before, of a world that stands still."""
+    """The 1 / view depth in 1/m, (H, W) f32, that the points seen now had in the frame before, if nothing moved."""
     back = camera.previous_view @ np.linalg.inv(camera.view.astype(np.float64))
     points = _points(inverse_depth, camera, metres_per_unit) @ back.T.astype(np.float32)
     return (points[..., 3] / np.maximum(-points[..., 2], 1e-6) / metres_per_unit).astype(np.float32)
 
 
 def _points(inverse_depth: NDArray[Any], camera: Camera, metres_per_unit: float) -> NDArray[np.float32]:
-    """What is seen, as homogeneous points (H, W, 4) of view space at depth 1: infinity needs no case of its own."""
+    """The points seen, (H, W, 4), in homogeneous coordinates of view space.
+
+    They are scaled to depth 1, so that points at infinity need no special case.
+    """
     height, width = inverse_depth.shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     right, up = (x + 0.5) / width * 2 - 1, 1 - (y + 0.5) / height * 2

@@ -1,8 +1,8 @@
-"""Are a game's buffers what they claim to be? Warps frames by them, and says in plain words what is wrong.
+"""The guide probe: checks a game's buffers by warping frames with them, and says in plain words what is wrong.
 
-The core is the guide probe: by how many dB is the frame before, warped to this one by the motion vectors (or by depth
-and camera), closer to this one than unwarped? A buffer that gains nothing as it is, but much when read differently
-(another sign, unit, row order, encoding), tells how it was meant.
+It warps the frame before to this frame, by the motion vectors or by depth and camera. The gain is the number of dB by
+which the warped frame is closer to this frame than the unwarped one. If a buffer gains nothing as it is, but much with
+another sign, unit, row order or encoding, the probe reports that this is probably what the game wrote.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from realmaster.guides.probe.warping import check_geometry, check_motion
 
 
 def examine(frames: Sequence[Frame]) -> Examination:
-    """Looks at consecutive frames of a running game, some seconds of them, with the camera moving."""
+    """Examines some seconds of consecutive frames of a running game. The camera should move in them."""
     seen = Examination()
     check_clock(frames, seen)
     frames = check_cameras(frames, seen)

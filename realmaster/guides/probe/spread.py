@@ -1,4 +1,4 @@
-"""Frames of a fast game, taken so far apart that their motion can be measured."""
+"""Takes only every n-th frame of a fast game, so that the motion between frames is large enough to measure."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from realmaster.guides.buffers import motion, picture
 from realmaster.guides.motion import moved, optical_flow
 
 LEAST_PX = 1.0
-"""Motion of less than that is worth less than what warping blurs."""
+"""Motion of fewer pixels cannot be measured: warping loses more by its blur than it gains."""
 MOST_STEPS = 12
-"""Frames that are taken for one, at most."""
+"""The most frames that are joined into one."""
 LOOKS = 4
-"""Pairs of neighbours whose motion decides, at most."""
+"""The most pairs of neighbours whose motion is measured to choose n."""
 SMALL = 320
 
 
 def mean_flow(before: Frame, now: Frame) -> float:
-    """How far the picture moves, in its pixels; looked at small, which takes a few milliseconds."""
+    """The mean motion of the picture in pixels. It is measured on small copies, which takes a few milliseconds."""
     scale = min(1.0, SMALL / max(now.size))
     size = tuple(max(1, round(side * scale)) for side in now.size)
     old, new = (np.asarray(cv2.resize(picture(frame), size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -32,12 +32,12 @@ def mean_flow(before: Frame, now: Frame) -> float:
 
 
 def follows(before: Frame, now: Frame) -> bool:
-    """Whether nothing was cut or lost between the two."""
+    """Whether no cut, lost frame or change of size lies between the two frames."""
     return not now.flags & Flags.RESET and not now.dropped and before.size == now.size
 
 
 def spread(frames: Sequence[Frame]) -> list[Frame]:
-    """Every n-th frame, as if it followed the one n before it; all of them, where neighbours move enough."""
+    """Every n-th frame, with motion and camera from the frame n before it. n is 1 if neighbours move enough."""
     neighbours = [(a, b) for a, b in itertools.pairwise(frames) if follows(a, b)]
     looked = [mean_flow(a, b) for a, b in neighbours[::max(1, len(neighbours) // LOOKS)][:LOOKS]]
     length = float(np.mean(looked)) if looked else 0.0
@@ -45,7 +45,7 @@ def spread(frames: Sequence[Frame]) -> list[Frame]:
     if steps == 1:
         return list(frames)
     found: list[Frame] = []
-    run: list[Frame] = []  # since the last frame that was taken
+    run: list[Frame] = []  # the frames since the last one taken
     for frame in frames:
         if not run or not follows(run[-1], frame):
             found.append(replace(frame, flags=frame.flags | Flags.RESET))
@@ -59,7 +59,7 @@ def spread(frames: Sequence[Frame]) -> list[Frame]:
 
 
 def _joined(steps: Sequence[Frame]) -> Frame:
-    """The last frame, with the motion of all steps, and the first one's camera before."""
+    """The last frame, with the motion of all steps added up, and with the previous camera of the first step."""
     first, last = steps[0], steps[-1]
     camera = last.camera
     if camera is not None and first.camera is not None:

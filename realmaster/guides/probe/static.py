@@ -1,4 +1,4 @@
-"""The checks that need no warping: clocks, values of depth, jitter, stale buffers, an interface in the colour."""
+"""Checks of clocks, matrices, values of depth, jitter, stale buffers, and of an interface in the colour."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from realmaster.guides.probe.steady import can_tell, may_stay
 from realmaster.guides.warp import geometric_motion
 
 JITTER_PX = (0.02, 2.0)
-"""Sub-pixel shifts of the projection from frame to frame that are taken for anti-aliasing's."""
+"""Shifts of the projection from frame to frame, in pixels, that count as jitter of temporal anti-aliasing."""
 STALE_SHARE = 0.2
 INTERFACE_SHARE = 0.002
-"""Share of the picture that must stay, edges and all, while everything else moves."""
+"""The share of the picture that must stay while the rest moves, to count as an interface."""
 
 
 def check_clock(frames: Sequence[Frame], seen: Examination) -> None:
-    """Numbers and times of the frames."""
+    """Checks the numbers and times of the frames."""
     lost = sum(frame.dropped for frame in frames)
     if lost:
         seen.note("frames", f"{lost} frames were lost beside the {len(frames)} read: reader or game was too slow")
-    pairs = list(itertools.pairwise(frames))  # and Python's numbers, which have no end
+    pairs = list(itertools.pairwise(frames))  # subtraction below uses Python's integers, which cannot overflow
     steps = [b.t_capture_ns - a.t_capture_ns for a, b in pairs]
     if any(step < 0 for step in steps):
         seen.wrong("clock", "capture times run backwards: use the monotonic clock, in nanoseconds")
@@ -47,7 +47,7 @@ def check_clock(frames: Sequence[Frame], seen: Examination) -> None:
 
 
 def check_cameras(frames: Sequence[Frame], seen: Examination) -> list[Frame]:
-    """Matrices that cannot be. Returns the frames without those."""
+    """Checks the camera matrices. Returns the frames, without the cameras that are invalid."""
     good: list[Frame] = []
     told: list[str] = []
     for frame in frames:
@@ -64,7 +64,7 @@ def check_cameras(frames: Sequence[Frame], seen: Examination) -> list[Frame]:
 
 
 def check_depth_values(frames: Sequence[Frame], seen: Examination) -> bool:
-    """Depth: there, finite, and not all one? Whether it is worth a closer look."""
+    """Checks that depth is there, finite and not constant. Returns whether it can be checked further."""
     with_depth = [frame for frame in frames if Kind.DEPTH in frame.buffers]
     if not with_depth:
         seen.note("depth", "no depth: nothing can be checked or followed in space")
@@ -86,7 +86,7 @@ def check_depth_values(frames: Sequence[Frame], seen: Examination) -> bool:
 
 
 def _check_up(frames: Sequence[Frame], seen: Examination) -> None:
-    """What is infinitely far should not lie below what is near."""
+    """Checks that infinitely far pixels (the sky) do not lie below near ones."""
     rows: list[float] = []
     for frame in frames[::5]:
         inverse = inverse_depth(frame)
@@ -99,7 +99,7 @@ def _check_up(frames: Sequence[Frame], seen: Examination) -> None:
 
 
 def check_jitter(frames: Sequence[Frame], seen: Examination) -> None:
-    """Matrices must be those without temporal anti-aliasing's shifts."""
+    """Checks that the matrices are without the jitter of temporal anti-aliasing."""
     cameras = [frame.camera for frame in frames if frame.camera is not None]
     if len(cameras) < 3:
         return
@@ -112,7 +112,7 @@ def check_jitter(frames: Sequence[Frame], seen: Examination) -> None:
 
 
 def check_stale(pairs: Sequence[Pair], seen: Examination, with_depth: bool) -> None:
-    """Buffers that stay while the picture moves, though what they show does not."""
+    """Checks for buffers that stay the same while the picture moves, although their content should change."""
     for kind in (Kind.MOTION, Kind.NORMAL, *([Kind.DEPTH] if with_depth else [])):
         both = [p for p in pairs if kind in p.before.buffers and kind in p.now.buffers]
         both = [p for p in both if can_tell(p, kind)] or both
@@ -136,9 +136,12 @@ def _same(pair: Pair, kind: Kind) -> bool:
 
 
 def _fits_before(pair: Pair) -> float:
-    """By how many dB this frame's depth, used to warp it back to the frame before, beats that frame's own depth.
+    """Compares two depths for warping this frame back to the frame before: this frame's, and that frame's own.
 
-    Edges alone can mislead, in foliage for one. 0 where there is no camera.
+    This is needed because edges alone can mislead, for example in foliage.
+
+    Returns:
+        The gain by this frame's depth minus that by the other, in dB; 0 without a camera.
     """
     camera = pair.now.camera
     if camera is None:
@@ -151,7 +154,7 @@ def _fits_before(pair: Pair) -> float:
 
 
 def _speed(frame: Frame) -> NDArray[np.float32] | None:
-    """Pixels (H, W) that each point should have moved since the frame before; None if the buffers do not tell."""
+    """The distance in pixels, (H, W), that each point moved since the frame before; None if no buffer gives it."""
     if Kind.MOTION in frame.buffers:
         vectors = motion(frame)
     elif frame.camera is not None and Kind.DEPTH in frame.buffers:
@@ -162,7 +165,7 @@ def _speed(frame: Frame) -> NDArray[np.float32] | None:
 
 
 def check_interface(frames: Sequence[Frame], seen: Examination) -> None:
-    """Edges that stay where they are while everything else moves: an interface drawn into the scene."""
+    """Checks for an interface drawn into the scene: edges that stay while everything else moves."""
     told = any(frame.flags & Flags.HUD_IN_COLOR or Kind.SCENE_COLOR in frame.buffers for frame in frames)
     chosen = [frame for frame in frames if frame.size == frames[0].size][::max(1, len(frames) // 16)]
     pictures = np.stack([frame.rgb for frame in chosen])
@@ -170,7 +173,7 @@ def check_interface(frames: Sequence[Frame], seen: Examination) -> None:
     drawn = cv2.dilate(edges(pictures[0]).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     should_move = [speed > 1 for frame in chosen if (speed := _speed(frame)) is not None]
     if float(still.mean()) > 0.5 or not should_move:
-        return  # most of the picture stands, or nobody knows where it should not
+        return  # most of the picture stands still, or no buffer tells where it moves
     share = float((still & drawn & (np.mean(should_move, 0) > 0.7)).mean())
     seen.figures["stays while the rest moves, share"] = share
     if share > INTERFACE_SHARE and not told:

@@ -1,4 +1,4 @@
-"""Buffers that rightly look the same in two frames between which the picture moves, as over a floor without an end."""
+"""Tells whether a buffer may look the same in two frames although the picture moves, as over an endless floor."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from realmaster.guides.probe.pairs import Pair
 from realmaster.guides.warp import geometric_motion, inverse_depth_before
 
 MISFIT_SHARE = 0.005
-"""Share of the picture that may not fit."""
+"""The buffer fits if the share of pixels that do not fit is below this."""
 DEPTH_OFF, NORMAL_OFF, MOTION_OFF = 0.02, 0.05, 0.05
-"""What counts as fitting: relative depth, parts of a normal, relative motion."""
+"""Largest errors of a pixel that fits: of depth (relative), of a normal's components, of motion (relative)."""
 MOTION_PX = 0.25
 
 
 def can_tell(pair: Pair, kind: Kind) -> bool:
-    """Whether there is what `may_stay` needs."""
+    """Whether the pair has the buffers and the camera that `may_stay` needs for this kind."""
     needed = {Kind.DEPTH: (pair.before, pair.now)}.get(kind, (pair.now,))
     return pair.now.camera is not None and all(Kind.DEPTH in frame.buffers for frame in needed)
 
 
 def may_stay(pair: Pair, kind: Kind) -> bool:
-    """Whether the buffer of the frame before, moved as the world moves, is what this frame's is."""
+    """Whether the buffer of the frame before, moved as a still world moves, equals that of this frame."""
     camera = pair.now.camera
     assert camera is not None
     inverse, unit = inverse_depth(pair.now), pair.now.metres_per_unit
@@ -45,7 +45,7 @@ def may_stay(pair: Pair, kind: Kind) -> bool:
 
 
 def _carried(field: F32, moves: NDArray[np.float32]) -> tuple[F32, NDArray[np.bool_]]:
-    """A field of the frame before where this frame's pixels were then, and where that is inside it."""
+    """Samples a field of the frame before at the old places of this frame's pixels, and where those are inside."""
     height, width = moves.shape[:2]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = x + moves[..., 0], y + moves[..., 1]

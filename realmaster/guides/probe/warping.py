@@ -1,4 +1,4 @@
-"""The guide probe itself: motion vectors, and depth with matrices, as they are and as they may have been meant."""
+"""Checks motion vectors, and depth with matrices, by warping: as they are, and in other readings."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ SCALES = {"in centimetres, not metres, or metres_per_unit is 100 times too small
           "in feet, not metres": 3.28,
           "100 times too near, or metres_per_unit 100 times too large (the matrices are in centimetres)": 0.01,
           "1000 times too near, or metres_per_unit 1000 times too large (the matrices are in millimetres)": 0.001}
-"""By how much 1/depth is to be multiplied if it is so."""
+"""Possible faults of the scale of depth, and the factor for 1/depth that would correct each."""
 UPSIDE_DOWN = 1.5
-"""How much better depth's edges must fit the picture's when it is flipped."""
+"""Depth counts as upside down if its edges fit the picture better by this factor when it is flipped."""
 MARGIN_DB = 1.0
-"""A different reading must beat the given one by this much to be believed."""
+"""Another reading is reported only if it gains this many dB more than the given one."""
 
 
 def check_motion(pairs: Sequence[Pair], seen: Examination) -> None:
-    """The game's motion vectors: there, in pixels, with the right signs?"""
+    """Checks that the game's motion vectors are there, in pixels, and have the right signs."""
     given_in = [pair for pair in pairs if Kind.MOTION in pair.now.buffers]
     if not given_in:
         seen.note("motion", "no motion vectors: what stands still can be followed by depth and camera, the rest cannot")
@@ -67,7 +67,7 @@ def check_motion(pairs: Sequence[Pair], seen: Examination) -> None:
 
 
 def check_geometry(pairs: Sequence[Pair], seen: Examination) -> None:
-    """Depth and matrices together: does the world stand still under them?"""
+    """Checks depth and matrices together: most of the picture should move as a still world does."""
     pairs = [pair for pair in pairs if pair.now.camera is not None and Kind.DEPTH in pair.now.buffers]
     if not pairs:
         seen.note("camera", "no camera matrices beside the depth: motion cannot be derived from it")
@@ -103,7 +103,7 @@ def check_geometry(pairs: Sequence[Pair], seen: Examination) -> None:
 
 
 def _check_enough(pairs: Sequence[Pair], depths: dict[int, F32], given: float, seen: Examination) -> None:
-    """Does depth matter for how the picture moves? Where a camera turns on its place, it does not."""
+    """Checks that the motion depends on depth. If the camera only turns, it does not, and depth cannot be judged."""
     parallax = float(np.mean([np.linalg.norm(_still(pair, depths[id(pair)]) - _still(pair, depths[id(pair)] * 0),
                                              axis=-1).mean() for pair in pairs]))
     seen.figures["motion that depth makes, px"] = parallax
@@ -118,7 +118,7 @@ def _check_enough(pairs: Sequence[Pair], depths: dict[int, F32], given: float, s
 
 
 def _where_it_stands(pairs: Sequence[Pair]) -> dict[str, float]:
-    """The gain on pixels of a world that stands still: where optical flow sees the same motion."""
+    """The gain in dB over the pixels where optical flow agrees with depth and camera, and the share of those pixels."""
     gains: list[float] = []
     shares: list[float] = []
     for pair in pairs:
@@ -146,7 +146,7 @@ def _still(pair: Pair, depth: NDArray[Any], camera: Camera | None = None) -> NDA
 
 
 def _from_z_buffer(d: F32, camera: Camera, reverse: bool) -> F32:
-    """1 / view depth of a depth buffer in [0, 1]; a far plane at infinity is as good as a very far one."""
+    """1 / view depth from a depth buffer in [0, 1]. An infinite far plane is replaced by a very far one."""
     near, far = camera.near, min(camera.far, 1e6)
     d = np.clip(d, 0, 1)
     return (near + d * (far - near) if reverse else far - d * (far - near)) / (near * far)

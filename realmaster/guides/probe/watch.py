@@ -1,4 +1,4 @@
-"""The guide probe beside a running session: a look every few seconds, and a word when the guides explain nothing."""
+"""Runs the guide probe in a live session: it checks the guides every few seconds, and reports if they are wrong."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from realmaster.guides.probe.spread import LEAST_PX, mean_flow
 from realmaster.guides.warp import geometric_motion, psnr
 
 PERIOD = 3.0
-"""Seconds between looks; one costs some ten milliseconds."""
+"""Seconds between two checks. A check takes some ten milliseconds."""
 LOOKS = 3
-"""So many looks must agree before anything is said."""
+"""The number of checks that are needed before a fault is reported."""
 
 
 class GuideWatch:
-    """Takes every frame of a session; remembers one of them, and the last `LOOKS` gains in dB."""
+    """Takes every frame of a session. It keeps one frame to compare with, and the last `LOOKS` gains in dB."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
@@ -32,16 +32,16 @@ class GuideWatch:
 
     @property
     def due(self) -> bool:
-        """Whether it wants to look at the next frame, with all of its buffers."""
+        """Whether the next frame will be checked, for which it must have all of its buffers."""
         return self.clock() >= self._due
 
     def look(self, frame: Frame) -> str:
-        """What is wrong with the guides, in words; empty if nothing is, or nothing can be told."""
+        """Takes the next frame. Returns one sentence on what is wrong with the guides; empty if no fault is known."""
         before, self._before = self._before, None
         if not self.due:
             return self._verdict()
         if before is None or frame.flags & Flags.RESET or frame.dropped or before.size != frame.size:
-            self._before = frame  # the next one is compared with it
+            self._before = frame  # the next frame is compared with it
             return self._verdict()
         self._due = self.clock() + PERIOD
         gain = _gain(before, frame)
@@ -57,7 +57,7 @@ class GuideWatch:
 
 
 def _gain(before: Frame, now: Frame) -> float | None:
-    """Of warping by motion vectors, or by depth and camera; None where there are none, or nothing moves."""
+    """The gain in dB of warping by the guides; None if the frame has no guides, or nothing moves."""
     if Kind.MOTION not in now.buffers and (now.camera is None or Kind.DEPTH not in now.buffers):
         return None
     still = psnr(picture(before), picture(now))
