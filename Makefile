@@ -16,7 +16,8 @@ live: $(VENV)/.live
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n 2 tests/unit tests/contract tests/model
+	$(BIN)/pytest -m "not slow" tests/system
 
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow

@@ -84,6 +84,7 @@ class Session:
                  recorded: Callable[[], NDArray[np.uint8] | None] = lambda: None,
                  clock: Callable[[], float] = time.monotonic) -> None:
         self.source, self.link, self.settings = source, link, settings
+        self._game = source if isinstance(source, GameSource) else None
         self.live, self.pacing = source.info.live, pacing
         self.lossless = pacing is Pacing.FRAMELOCKED
         self.fastest, self.tap, self.after_step, self.clock = 1.0 / max_fps, tap, after_step, clock
@@ -216,7 +217,7 @@ class Session:
         return wanted and (self._spec is not None or (self.live and self._greeted))
 
     def _read(self, timeout: float) -> None:
-        game = self.source if isinstance(self.source, GameSource) else None
+        game = self._game
         if game is not None:
             game.whole = self.live and self._watch.due
             few = self.pacing is Pacing.FREERUN and self._windower is not None and not self.taps_all()
@@ -236,7 +237,7 @@ class Session:
             return
         self._trouble(self.source.trouble, frame is None)
         if frame is not None:
-            self._take(frame, game)
+            self._take(frame)
 
     def _trouble(self, trouble: str, alone: bool) -> None:
         """Reports what is wrong with the source. If `alone` (no frame came with it), ends the last window early."""
@@ -256,12 +257,12 @@ class Session:
         if self._bad > 1:
             time.sleep(IDLE_SECONDS)  # a source that fails at once must not keep the processor busy
 
-    def _take(self, frame: Frame, game: GameSource | None) -> None:
+    def _take(self, frame: Frame) -> None:
         self._newest, self._paused = frame.t_capture_ns, False
         if self.live:
             self.stats.guides = self._watch.look(frame)
-        if game is not None:
-            frame = game.plain(frame)
+        if self._game is not None:
+            frame = self._game.plain(frame)
         lost, self._bad, self.stats.left_out = self._bad, 0, ""
         self.tap(replace(frame, dropped=frame.dropped + lost) if lost else frame)
         now = self.clock()

@@ -31,6 +31,9 @@ from tests.system.test_session import accounted
 
 PATIENCE = 60.0
 
+ONE_ALWAYS = [Pacing.FREERUN, *(pytest.param(p, marks=pytest.mark.slow) for p in Pacing if p is not Pacing.FREERUN)]
+"""Ways of pacing for tests that take ten seconds each."""
+
 
 class Watch:
     """A sink that remembers what was shown last, and checks that each picture belongs to its frame."""
@@ -119,7 +122,7 @@ def address(tmp_path) -> str:
     return f"ipc://{tmp_path}/server"
 
 
-@pytest.mark.parametrize("pacing", list(Pacing))
+@pytest.mark.parametrize("pacing", ONE_ALWAYS)
 def test_a_server_that_is_killed_again_and_again(ring_name, cast, address, pacing):
     cast("game", ring_name)
     server = cast("server", address)
@@ -136,7 +139,7 @@ def test_a_server_that_is_killed_again_and_again(ring_name, cast, address, pacin
         assert one.session.stats.dropped["server lost"] + one.session.stats.dropped["no server"] > 0
 
 
-@pytest.mark.parametrize("pacing", list(Pacing))
+@pytest.mark.parametrize("pacing", ONE_ALWAYS)
 def test_a_game_that_is_killed_again_and_again(ring_name, cast, address, pacing):
     cast("server", address)
     game = cast("game", ring_name)

@@ -45,7 +45,8 @@ def pairs(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", GRID)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in ("wan21", "ltx2") else pytest.mark.slow)
+                                  for name in GRID])
 def test_train_then_render(name, pairs, tmp_path):
     model, width_height_length_overlap = make(name, tmp_path / name), GRID[name]
     trained = realmaster("train", "--model", model, "--data", pairs, "--preset", "smoke", "--checkpoint",
