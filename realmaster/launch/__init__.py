@@ -1,1 +1,1 @@
-"""Starts what a session needs: the game, the server and the source, each watched until it ends."""
+"""Starts the game, the server and the source of a session, and watches them until they end."""

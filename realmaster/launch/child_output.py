@@ -1,4 +1,4 @@
-"""What a child process says: kept in files of a bounded size, and quoted."""
+"""Keeps the output of child processes in log files of bounded size, and quotes it in messages."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from pathlib import Path
 from typing import BinaryIO
 
 MOST_BYTES = 4 << 20
-"""Of one file; when a child has said more, the file begins anew."""
+"""The most bytes in one file. When it is longer, its end is moved to an earlier file and it begins anew."""
 TAIL_BYTES = 64 << 10
 KEPT = 3
-"""Earlier files: of lives that ended in a crash, or of what was said before."""
+"""The number of earlier files kept. They hold the output of earlier starts, or earlier output of this one."""
 QUOTED_LINES, QUOTED_LENGTH = 6, 200
 NO_DISPLAY = re.compile(r"(open|connect)\w*.{0,40}\bdisplay|\bdisplay\b.{0,40}(open|connect)|no available video device",
                         re.IGNORECASE)
 
 
 class Words:
-    """The output of a child called `name`: `FOLDER/NAME.log`, and before it NAME.1.log, NAME.2.log, ..."""
+    """The log files of a child: `FOLDER/NAME.log` is the newest; NAME.1.log, NAME.2.log and so on are earlier ones."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.folder, self.name = folder, name
         self.path = folder / f"{name}.log"
 
     def open(self) -> BinaryIO:
-        """A new file for a new life; what the last one said is kept."""
+        """Opens a new file for a new start of the child. The file of the last start is kept."""
         if self.path.exists():
             self._shift()
             self.path.rename(self._earlier(1))
         return self.path.open("ab")
 
     def bound(self) -> None:
-        """Call now and then: keeps the file's end alone once it is too long. The child writes on into the same file."""
+        """Empties the file when it is too long; its end is kept. Call it regularly. The child keeps writing into it."""
         try:
             if self.path.stat().st_size <= MOST_BYTES:
                 return
@@ -41,17 +41,17 @@ class Words:
             self._earlier(1).write_bytes(self._tail())
             os.truncate(self.path, 0)
         except OSError:
-            return  # a full disk: then the child cannot write either
+            return  # the disk is full, so the child cannot write either
 
     def quote(self) -> list[str]:
-        """The last lines, each of a length that fits a message, without what could steer a terminal."""
+        """The last lines, shortened to fit a message, and without control sequences for terminals."""
         text = self._tail().decode(errors="replace")
         plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
         lines = ["".join(c if c.isprintable() else " " for c in line).strip() for line in re.split(r"[\r\n]+", plain)]
         return [line[:QUOTED_LENGTH] for line in lines if line][-QUOTED_LINES:]
 
     def meanwhile(self, quiet: bool) -> str:
-        """The last line, to be added to what is said of a child that has been `quiet` for too long."""
+        """": " and the last line if `quiet`, else empty. It ends a sentence about a child that gives nothing yet."""
         return "".join(f": {line}" for line in self.quote()[-1:]) if quiet else ""
 
     def _tail(self) -> bytes:
@@ -69,7 +69,11 @@ class Words:
 
 
 def ending(status: int) -> str:
-    """How a process ended, from its exit status: negative for a signal, 128 and more if a shell saw one."""
+    """Says how a process ended, as the end of a sentence.
+
+    Args:
+        status: the exit status. It is negative after a signal, or 128 plus the signal if a shell reports it.
+    """
     number = -status if status < 0 else status - 128
     names = {one.value: one.name for one in signal.Signals}
     if status and number in names:
@@ -78,7 +82,7 @@ def ending(status: int) -> str:
 
 
 def last_words(lines: list[str]) -> str:
-    """The end of a sentence about a child that failed: what it said last, and what to do where that is known."""
+    """The end of a sentence about a child that failed: its last `lines`, and what to do if that is known."""
     if any(NO_DISPLAY.search(line) for line in lines):
         lines = [*lines, "There is no display that it can open: set DISPLAY, or put `xvfb-run` before the game."]
     if len(lines) > 1:

@@ -1,4 +1,4 @@
-"""Child processes of `live`: the game and the server; started, watched, started again, and stopped together."""
+"""Starts, watches, restarts and stops the child processes of `live`: the game and the server."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from realmaster.stream.stats import Stats
 log = logging.getLogger(__name__)
 STOP_SECONDS = 5.0
 STEADY_SECONDS = 5.0
-"""A child that ran for so long and then died is started again; one that dies sooner never worked."""
+"""A child that crashes after this time is started again. If it crashes sooner, the session ends with an error."""
 QUIET_SECONDS = 5.0
-"""A child that has given nothing for so long has its own words shown."""
+"""If a child gives nothing for this long, the last line of its output is shown."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -31,34 +31,34 @@ class Child(Protocol):
     """A process that a session depends on."""
 
     over: bool
-    """Whether it has ended, and the session with it."""
+    """Whether the process has ended and the session must end, too."""
 
     def check(self) -> None:
-        """Looks after it; call every half second or so. Raises `UserError` if the session cannot go on."""
+        """Checks the process. Call it about twice a second. Raises `UserError` if the session cannot go on."""
         ...
 
     def explain(self, stats: Stats) -> str:
-        """What is going on in it while it gives nothing; empty if it does, or nothing is known beyond `stats`."""
+        """One sentence on why the process gives nothing yet; empty if it works, or if only `stats` tells."""
         ...
 
     def stop(self) -> None:
-        """Ends it and all that it has started."""
+        """Ends the process and all processes that it has started."""
         ...
 
 
 class Children:
-    """The children of one session, whose logs are in its folder."""
+    """The child processes of one session. Their logs are in `folder`, the session's folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._all: list[Child] = []
 
     def module(self, name: Literal["game", "server"], arguments: list[str]) -> None:
-        """Starts a module of ours, `python -m ARGUMENTS`; it is started again when it crashes."""
+        """Starts a Python module of RealMaster, `python -m ARGUMENTS`. It is started again when it crashes."""
         self._all.append(Module(name, arguments, self.folder))
 
     def program(self, name: str, launch: Launch) -> None:
-        """Starts a game that knows nothing of us; the session ends with it."""
+        """Starts a game that has no RealMaster plugin. The session ends with the game."""
         self._all.append(Program(name, launch, self.folder))
 
     def explain(self, stats: Stats) -> str:
@@ -72,23 +72,23 @@ class Children:
 
     @property
     def over(self) -> bool:
-        """Whether the session ends now, because a child has."""
+        """Whether the session must end because a child has ended."""
         return any(child.over for child in self._all)
 
     def stop(self) -> None:
-        """Stops all, the last one first."""
+        """Stops all children, the last one first."""
         while self._all:
             self._all.pop().stop()
 
 
 def _die_with_parent() -> None:
-    """Asks Linux to end this child when its parent dies, however that happens; elsewhere does nothing."""
+    """Asks Linux to end this child when its parent dies for any reason. On other systems it does nothing."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Module:
-    """See `Children.module`."""
+    """A Python module of RealMaster as a child process, see `Children.module`."""
 
     over = False
 
@@ -99,14 +99,14 @@ class Module:
     def _start(self) -> subprocess.Popen[bytes]:
         self.started, self.well = time.monotonic(), False
         with self.words.open() as output:
-            # A session of its own: Ctrl-C reaches us alone, and we stop the children in order.
+            # In a session of its own it gets no Ctrl-C from the terminal: we stop the children in order.
             return subprocess.Popen([sys.executable, "-m", *self.arguments], stdout=output, stderr=subprocess.STDOUT,
                                     stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONUNBUFFERED": "1"},
                                     start_new_session=True,
-                                    preexec_fn=_die_with_parent)  # noqa: PLW1509  it makes one system call
+                                    preexec_fn=_die_with_parent)  # noqa: PLW1509  it makes one system call only
 
     def check(self) -> None:
-        """See `Child.check`: starts it again if it has crashed, unless it never really ran."""
+        """See `Child.check`. Starts the module again if it crashed; raises `UserError` if it crashed soon."""
         self.words.bound()
         status = self.process.poll()
         if not status:
@@ -119,7 +119,7 @@ class Module:
         self.process = self._start()
 
     def explain(self, stats: Stats) -> str:
-        """See `Child.explain`: until it has first given something, how long that takes, and what it says meanwhile."""
+        """See `Child.explain`. Until the module first works: how long it has been starting, and its last output."""
         trouble = stats.source if self.name == "game" else stats.server
         self.well = self.well or not trouble
         if self.well:
@@ -129,7 +129,7 @@ class Module:
         return f"{doing} ({seconds:.0f} s){self.words.meanwhile(seconds > QUIET_SECONDS)}"
 
     def stop(self) -> None:
-        """See `Child.stop`: politely, then not."""
+        """See `Child.stop`. Sends SIGTERM, and SIGKILL if it still runs after `STOP_SECONDS`."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
             try:

@@ -1,4 +1,4 @@
-"""A game that knows nothing of RealMaster, as a child: followed through what starts it, ended with all of it."""
+"""Runs a game that has no RealMaster plugin as a child process, and finds out why it is not captured."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from realmaster.stream.stats import Stats
 
 log = logging.getLogger(__name__)
 STEADY_SECONDS = 5.0
-"""A game that fails sooner never worked: that ends the command with an error."""
+"""If a game fails sooner than this, the command ends with an error."""
 LOADING_SECONDS = 4.0
-"""A game that has shown no picture for so long is looked at."""
+"""If a game has shown no picture for this long, the reason is shown."""
 FOLLOWED_SECONDS = 60.0
-"""How long what a launcher has left behind is given to show its first picture."""
+"""How long the processes that a launcher has left may take to show their first picture."""
 LEFT_SECONDS = 4.0
-"""The same, where all that has shown pictures has ended, and nothing that is left has loaded OpenGL."""
+"""The same if all processes that have shown pictures have ended, and no process left has loaded OpenGL."""
 EXAMINE_SECONDS = 2.0
 MOST_REPORTED = 2 << 20
-"""Bytes of the report that are read; the library writes half of that at most."""
+"""The most bytes of the report that are read. The library writes at most half of that."""
 
 
 @dataclass
 class Report:
-    """What the guardian and the library have written: see `guardian.py` and engine_plugins/opengl/report.h."""
+    """What the guardian and the library in the game report: see `guardian.py` and engine_plugins/opengl/report.h."""
 
     first: int = 0
-    """The process that was started."""
+    """The id of the process that was started; 0 if none was."""
     ended: dict[int, int] = field(default_factory=dict[int, int])
-    """Exit statuses."""
+    """Exit statuses by process id."""
     loaded: dict[int, str] = field(default_factory=dict[int, str])
-    """The programs that the library was loaded into."""
+    """The names of the programs that have loaded the library, by process id."""
     shown: set[int] = field(default_factory=set[int])
-    """Processes that have shown a picture with OpenGL."""
+    """The ids of the processes that have shown a picture with OpenGL."""
     refused: str = ""
     failed: str = ""
 
     @classmethod
     def read(cls, path: Path) -> Report:
-        """As it stands now."""
+        """Reads the report at `path` as it is now. A report that does not exist is empty."""
         report = cls()
         if not path.exists():
             return report
@@ -81,7 +81,7 @@ class Report:
 
 
 class Program:
-    """See `Children.program`. A guardian stands between, see realmaster/launch/guardian.py."""
+    """A game as a child process, see `Children.program`. A guardian starts it, see realmaster/launch/guardian.py."""
 
     def __init__(self, name: str, launch: Launch, folder: Path) -> None:
         self.name, self.launch, self.words, self.over = name, launch, Words(folder, "game"), False
@@ -91,15 +91,15 @@ class Program:
         self.report_path.touch(0o600)
         additions = [f"{key}={value}" for key, value in launch.environment.items()]
         with self.words.open() as output:
-            # Its standard input stays open as long as we live. A session of its own: Ctrl-C reaches us alone.
+            # Its standard input stays open as long as we live. In a session of its own it gets no Ctrl-C.
             self.guardian = subprocess.Popen(
                 [sys.executable, "-I", "-S", guardian.__file__, str(folder), *additions, "--", *launch.arguments],
                 stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
 
     def check(self) -> None:
-        """See `Child.check`. Raises `UserError` if the game is refused, failed soon, or ended without a picture."""
+        """See `Child.check`. Raises `UserError` if the game is refused, fails soon, or ends without a picture."""
         self.words.bound()
-        gone = self.guardian.poll() is not None  # before the report is read: then that is complete
+        gone = self.guardian.poll() is not None  # asked first, so that the report is complete
         self.report = Report.read(self.report_path)
         if self.report.refused:
             raise UserError(sentence(self.report.refused))
@@ -112,18 +112,18 @@ class Program:
         self._tell(self._known())
 
     def _left_behind(self) -> bool:
-        """Whether the game has ended, and only what it or its launcher has left behind still runs."""
+        """Whether the game has ended, so that the processes that it or its launcher has left need not be waited for."""
         if self.report.first not in self.report.ended:
             return False
         now, shown, living = time.monotonic(), self.report.shown, guardian.descendants(self.guardian.pid)
         if not self.left or not shown.isdisjoint(living):
             self.left = now
-        # A launcher with a window of its own draws with OpenGL, too, before the game that it starts does.
+        # A launcher with a window may draw with OpenGL, too, before the game that it starts does.
         may_draw = not shown or any(loads_opengl(pid) for pid in living)
         return now - self.left > (FOLLOWED_SECONDS if may_draw else LEFT_SECONDS)
 
     def _status(self) -> int:
-        """The game's exit status: of what was started, or of what that has left behind, if only the latter failed."""
+        """The game's exit status: that of the process that was started, or if it is 0, of one that showed pictures."""
         ended = self.report.ended
         shown = [ended[pid] for pid in self.report.shown if pid in ended]
         return ended.get(self.report.first, 0) or next((status for status in shown if status), 0) or (
@@ -147,14 +147,14 @@ class Program:
             log.warning("%s%s", what, last_words(said))
 
     def _known(self) -> str:
-        """Why it is not captured, as far as that is known; empty if nothing is wrong, or it may be loading."""
+        """Why the game is not captured, if that is known; empty if it is captured or may still be loading."""
         if self.report.failed:
             return f"{self.name} is not captured: {self.report.failed}"
         slow = time.monotonic() - self.started > LOADING_SECONDS
         return self.why if slow and not self.report.shown else ""
 
     def _tell(self, trouble: str) -> None:
-        """Into the log, once for each trouble."""
+        """Writes a trouble into the log, unless it is the one written last."""
         if trouble and trouble != self.told:
             log.warning("%s", trouble)
         self.told = trouble
@@ -171,7 +171,7 @@ class Program:
         return f"{self.name} is starting ({seconds:.0f} s){self.words.meanwhile(seconds > LOADING_SECONDS)}"
 
     def stop(self) -> None:
-        """See `Child.stop`; the guardian also removes the game's ring."""
+        """See `Child.stop`. Also removes the game's rings."""
         if self.guardian.poll() is None:
             self.guardian.terminate()
             try:
@@ -181,7 +181,7 @@ class Program:
                 self.guardian.wait(guardian.STOP_SECONDS)
         if self.guardian.stdin is not None:
             self.guardian.stdin.close()
-        left = guardian.end(lambda: guardian.marked(self.report_path))  # of a guardian that was killed itself
+        left = guardian.end(lambda: guardian.marked(self.report_path))  # needed if the guardian was killed
         if left:
             log.warning("%s is left running and cannot be ended: %s", self.name, ", ".join(map(str, sorted(left))))
         guardian.remove_rings(self.report_path)

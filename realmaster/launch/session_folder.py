@@ -1,4 +1,4 @@
-"""A session's own folder: for the sockets, logs and settings of its children, gone when it ends."""
+"""Makes a session's folder, for the sockets, logs and settings of its children. It is removed when the session ends."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ from realmaster.launch.guardian import clean
 
 PREFIX = "realmaster-"
 LONGEST = 80
-"""Bytes in the name of the folder that ours is made in: a socket's path has 107 at most (`sun_path` in unix(7))."""
+"""The most bytes in the path of the parent folder. A socket's path has 107 at most (`sun_path` in unix(7))."""
 
 
 @contextmanager
 def session_folder() -> Generator[Path]:
-    """Makes the folder, mode 0700 and locked; first removes those that killed sessions of this user have left."""
+    """Makes the folder, with mode 0700, and locks it. First removes the folders that killed sessions of this user left.
+
+    Raises:
+        UserError: no folder can be made anywhere.
+    """
     for base in _bases():
         _sweep(base)
         try:
             hidden = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=base))
-        except OSError:  # read-only, full, not ours to write
+        except OSError:  # read-only, full, or not writable for us
             continue
         break
     else:
@@ -33,7 +37,7 @@ def session_folder() -> Generator[Path]:
                         f"of at most {LONGEST} letters")
     lock = os.open(hidden / "lock", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    folder = hidden.rename(base / hidden.name[1:])  # only now can another session see it, and that it is locked
+    folder = hidden.rename(base / hidden.name[1:])  # only now can another session find it, locked
     try:
         yield folder
     finally:
@@ -42,7 +46,7 @@ def session_folder() -> Generator[Path]:
 
 
 def _bases() -> list[Path]:
-    """Where it may be made, best first."""
+    """The folders in which it can be made, best first."""
     named = [os.environ.get(name, "") for name in ("TMPDIR", "XDG_RUNTIME_DIR")]
     found = [Path(text).absolute() for text in (named[0], tempfile.gettempdir() if not named[0] else "", named[1],
                                                 "/tmp", "/var/tmp") if text]  # noqa: S108  mkdtemp makes it ours
@@ -53,7 +57,7 @@ def _sweep(base: Path) -> None:
     for folder in base.glob(f"{PREFIX}*"):
         try:
             facts = folder.lstat()
-        except OSError:  # its session has just removed it
+        except OSError:  # its own session has just removed it
             continue
         if facts.st_uid == os.geteuid() and folder.is_dir() and not folder.is_symlink():
             clean(folder)

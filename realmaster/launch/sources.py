@@ -1,4 +1,4 @@
-"""Opens the source that the settings ask for, with its game if that has to be started."""
+"""Opens the source that the settings ask for, and starts its game if needed."""
 
 from __future__ import annotations
 
@@ -27,14 +27,22 @@ GAMES = {"demo": "engine_plugins.demo_game", "vizdoom": "engine_plugins.vizdoom_
 
 
 def used(look: Look) -> frozenset[Kind]:
-    """Buffers that rendering needs; unless they are recorded, the rest stays in the ring."""
+    """The kinds of buffers that rendering needs. Other buffers are read from the ring only if they are recorded."""
     ids = {Kind.OBJECT_ID} if look.keep or look.only else set[Kind]()
     guides = {Kind.NORMAL, Kind.DEPTH} if look.guides else set[Kind]()
     return frozenset({Kind.COLOR, Kind.SCENE_COLOR} | ids | guides)
 
 
 def open_source(settings: Watching | Play, children: Children) -> FrameSource:
-    """A live source, with its game started."""
+    """Opens the source of a live session.
+
+    Args:
+        settings: the settings of the command.
+        children: starts the game if needed.
+
+    Raises:
+        UserError: the settings contradict each other, or the source cannot be opened.
+    """
     if isinstance(settings, Play):
         return open_session(settings)
     kinds = used(settings.look) | {Kind[name.upper()] for name in settings.buffers}
@@ -61,13 +69,13 @@ def open_source(settings: Watching | Play, children: Children) -> FrameSource:
 
 
 def open_session(settings: Play) -> PlayedSession:
-    """A recorded session; with its own photoreal pictures, if it has any and none others are asked for."""
+    """Opens a recorded session. Its recorded photoreal pictures are shown if there are any and no server is named."""
     session = SessionSource(settings.session, settings.start, settings.stop, used(settings.look))
     return PlayedSession(session, settings.server == "recorded" and has_photos(session.path))
 
 
 def _engine(settings: Live, kinds: Collection[Kind], children: Children) -> FrameSource:
-    """Attaches to a game, which is started first unless somebody else does that."""
+    """Starts one of our games, unless the settings say "none", and attaches to its ring."""
     if settings.game == "none":
         if not settings.ring:
             raise UserError("--game none attaches to a running game: give its --ring NAME")
@@ -81,7 +89,7 @@ def _engine(settings: Live, kinds: Collection[Kind], children: Children) -> Fram
 
 
 def _opengl(settings: CaptureGame, kinds: Collection[Kind], children: Children) -> FrameSource:
-    """Starts a game that knows nothing of us. Raises `UserError` if its ring is taken."""
+    """Starts a game that has no RealMaster plugin. Raises `UserError` if another game uses its ring."""
     if not settings.command:
         raise UserError("say which game, after --: realmaster capture-game -- minetest --go")
     name = settings.name
@@ -89,5 +97,5 @@ def _opengl(settings: CaptureGame, kinds: Collection[Kind], children: Children) 
         raise UserError(f"another game publishes the ring {name} already: end it, or give this one its own --ring")
     launch = prepare(settings.command, name, locked=settings.pacing is Pacing.FRAMELOCKED, profile=settings.profile)
     children.program(Path(settings.command[0]).name, launch)
-    # A launcher may close a ring of its own before the game opens one: the session ends with `Program.over`.
+    # A launcher may close its ring before the game opens one, so `Program.over` ends the session instead.
     return EngineSource(name, settings.pacing, None, ends=False, kinds=kinds)
