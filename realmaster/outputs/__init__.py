@@ -1,1 +1,1 @@
-"""Files that `render` makes."""
+"""Writes the outputs of sessions: videos, numbered pictures, recordings and the status."""

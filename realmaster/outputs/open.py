@@ -1,4 +1,4 @@
-"""The output that a name asks for."""
+"""Opens the output of a render by the suffix of its name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,18 @@ PICTURES = (".png", ".exr")
 
 
 def check(path: Path, codec: str) -> str:
-    """The codec for `path`, by its suffix. Raises `UserError` if there is none, or `codec` does not go into it."""
+    """Finds the codec for an output.
+
+    Args:
+        path: the output, as the user names it.
+        codec: the codec that the user chose, or "auto".
+
+    Returns:
+        The codec of a video, or the suffix for pictures.
+
+    Raises:
+        UserError: no output has this suffix, or `codec` does not fit it.
+    """
     suffix = path.suffix.lower()
     if suffix in PICTURES:
         if codec != "auto":
@@ -35,7 +46,18 @@ def check(path: Path, codec: str) -> str:
 
 
 def open_output(path: Path, source: Path, layout: Layout, film: Film, overwrite: bool) -> Output:
-    """The output for `path`, locked. `source` is never written to. Raises `UserError` if something is in the way."""
+    """Opens the output for `path` and locks it.
+
+    Args:
+        path: the output, as the user names it.
+        source: the input of the render. It is never written to.
+        layout: what the pictures show.
+        film: the codec and the sound.
+        overwrite: whether a result that exists may be replaced.
+
+    Raises:
+        UserError: the suffix and the codec do not fit, or the output cannot be written.
+    """
     codec = check(path, film.codec)
     if codec in PICTURES:
         folder = path.with_suffix("")

@@ -1,7 +1,7 @@
-"""What all files have in common that `render` makes.
+"""The interface of all outputs of `render`, and the layout of their pictures.
 
-Each grows in a `.part` folder that a killed render leaves behind, and with which the next run of the same command goes
-on.
+An output is written in a `.part` folder. A killed render leaves that folder behind. The next run of the same command
+continues from it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from realmaster.stream.stats import Stats
 
 
 class Layout:
-    """What of a frame goes into the file: its photoreal version, perhaps beside the game's.
+    """Composes the pictures of an output. Frames with another aspect ratio get black bars.
 
-    Without a `size` that of the first frame holds for all. What has another shape gets black bars.
+    Args:
+        size: width and height of the photoreal picture; None for the size of the first frame.
+        side_by_side: put the game's picture to the left of the photoreal one.
     """
 
     def __init__(self, size: Size | None, side_by_side: bool) -> None:
         self.size, self.side_by_side = size, side_by_side
 
     def compose(self, shown: Shown) -> NDArray[np.uint8]:
-        """(H, W, 3) u8 RGB."""
+        """The picture for the output, (H, W, 3) u8 RGB. The frame must have a photoreal picture."""
         assert shown.photo is not None
         self.size = self.size or (shown.photo.shape[1], shown.photo.shape[0])
         photo = boxed(shown.photo, self.size, cv2.BORDER_CONSTANT)
@@ -38,29 +40,35 @@ class Layout:
 
 
 class Output(Protocol):
-    """A `Sink` into the `.part` folder of its place, which `finish` turns into the result."""
+    """A `Sink` that writes into the `.part` folder of its `place`. `finish` makes the result from it."""
 
     place: Place
     layout: Layout
     notes: list[str]
-    """What the user should know of the result, a sentence each."""
+    """What the user should know about the result, one sentence each."""
 
     def show(self, shown: Shown, stats: Stats) -> None:
-        """Writes the next frame."""
+        """Writes the next frame. A frame without a photoreal picture is left out."""
         ...
 
     def settle(self) -> None:
-        """Makes sure that all frames so far will outlive a crash: a render can go on from here."""
+        """Completes the frames written so far, so that a later run can continue after them."""
         ...
 
     def resume(self, frames: int, settled: int, origin_ns: int) -> None:
-        """Goes on after `frames` frames, `settled` calls of `settle`; `origin_ns` is the first frame's time."""
+        """Continues an earlier run.
+
+        Args:
+            frames: the number of frames that it has written.
+            settled: how often it has called `settle`.
+            origin_ns: the capture time of the first frame, in ns.
+        """
         ...
 
     def finish(self) -> None:
-        """All frames are there: makes the result. Raises `UserError` if that fails."""
+        """Makes the result from all frames. Raises `UserError` if that fails."""
         ...
 
     def close(self) -> None:
-        """See `Sink.close`; what is not finished stays in `.part`."""
+        """See `Sink.close`. An unfinished output stays in `.part`."""
         ...

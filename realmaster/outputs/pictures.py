@@ -1,4 +1,4 @@
-"""Numbered pictures: `NAME.png` gives a folder NAME with NAME_000000.png and so on, and times.csv."""
+"""Writes numbered pictures: `NAME.png` makes a folder NAME with NAME_000000.png and so on, and times.csv."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ TIMES = "times.csv"
 
 
 def ours(name: str) -> str:
-    """What the names in a folder of pictures match."""
+    """A regular expression that matches the names of the files in a folder of pictures called `name`."""
     return rf"{re.escape(name)}_\d{{6,}}\.(png|exr)|{re.escape(TIMES)}"
 
 
 class PictureFolder:
-    """PNG holds the picture as it is shown (sRGB). EXR holds linear light in half floats, as compositing wants it; the
-    model's output has 8 bits, and EXR does not make it more. `TIMES` tells when each is shown, in seconds.
+    """An output of numbered pictures.
+
+    PNG holds the picture as it is shown (sRGB). EXR holds linear light in half floats, which compositing needs; the
+    precision stays that of the model's output, 8 bits. `TIMES` holds the time of each picture, in seconds.
     """
 
     def __init__(self, place: Place, layout: Layout, suffix: str) -> None:
@@ -77,10 +79,10 @@ class PictureFolder:
         return self._exr.encode(linear(image))
 
     def settle(self) -> None:
-        """See `Output.settle`: pictures are whole as soon as they are written."""
+        """See `Output.settle`. Does nothing: each picture is complete once it is written."""
 
     def finish(self) -> None:
-        """See `Output.finish`: counts them, and gives the folder its name."""
+        """See `Output.finish`. Checks that no picture is missing, and gives the folder its name."""
         if not self.frames:
             raise UserError(f"no frames to write to {self.place.path}: is the input empty?")
         part = self.place.part
@@ -95,7 +97,7 @@ class PictureFolder:
 
 
 def linear(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """sRGB (H, W, 3) u8 to linear light, f32 in 0 to 1 (IEC 61966-2-1)."""
+    """Converts sRGB, (H, W, 3) u8, to linear light, (H, W, 3) f32 from 0 to 1 (IEC 61966-2-1)."""
     v = np.arange(256) / 255
     table = np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4).astype(np.float32)
     return table[image]

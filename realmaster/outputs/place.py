@@ -1,4 +1,4 @@
-"""The name that a result will have: free, or given up by its owner, and nobody else's while we work on it."""
+"""Reserves the path of a result, and the folder for its unfinished files, so that no other render writes there."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ PART = ".part"
 
 
 class Place:
-    """A result's `path`, and `part`, a folder beside it for what is unfinished, locked until `release`.
+    """The `path` of a result, and `part`, the folder beside it for unfinished files. It is locked until `release`.
 
-    `ours` matches the names that a render puts into `part`, or into a folder of pictures; nothing else is removed.
-    Raises `UserError` if something is in the way.
+    Args:
+        output: the output as the user names it. `part` has its name with `.part` added.
+        path: the file or folder that the result becomes.
+        source: the input of the render. It is never replaced.
+        ours: matches the names of files that a render writes. Files with other names are never removed.
+        overwrite: whether a result that exists may be replaced.
+
+    Raises:
+        UserError: `path` or `part` cannot be used.
     """
 
     def __init__(self, output: Path, path: Path, source: Path, ours: str, overwrite: bool) -> None:
@@ -49,7 +56,7 @@ class Place:
         return sorted(p.name for p in folder.iterdir() if not self._ours.fullmatch(p.name))
 
     def _take(self) -> int:
-        """Makes `part` if need be, and locks it; the lock ends with this process, however that ends."""
+        """Makes `part` if needed, and locks it. The lock ends when this process ends for any reason."""
         try:
             self.part.mkdir(exist_ok=True)
             handle = os.open(self.part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -58,7 +65,7 @@ class Place:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not self.part.exists() or not os.path.samestat(os.fstat(handle), self.part.stat()):
-                raise BlockingIOError  # its owner has just finished
+                raise BlockingIOError  # the render that held it has just finished
         except BlockingIOError as error:
             os.close(handle)
             raise UserError(f"another render writes {self.path} just now: wait for it, or choose another name with -o"
@@ -66,9 +73,13 @@ class Place:
         return handle
 
     def commit(self, made: Path) -> None:
-        """Gives `made`, which is `part` or lies in it, the result's name; stays where it is if that cannot be.
+        """Moves the result to its `path`.
 
-        Raises `UserError` that says so.
+        Args:
+            made: the result; it is `part`, or lies in it.
+
+        Raises:
+            UserError: it cannot be moved. Then it stays where it is, and the message says where.
         """
         self._keep = True
         try:
@@ -88,19 +99,19 @@ class Place:
         self._keep = False
 
     def clear(self) -> None:
-        """Removes `part`, unless a result is left in it for want of a name."""
+        """Removes `part`, unless it holds a result that `commit` could not move."""
         if not self._keep:
             shutil.rmtree(self.part, ignore_errors=True)
 
     def release(self) -> None:
-        """Lets others write there."""
+        """Unlocks the place for other renders."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
 
 def _is_part(target: Path, source: Path) -> bool:
-    """Whether `target` is the input or one of a session's files, through links too, or a folder that holds it."""
+    """Whether `target` is the input, one of its files or a folder that holds it. Links are followed."""
     if not target.exists() or not source.exists():
         return False
     files = [source, *(source.glob("*.mkv") if source.is_dir() else ())]

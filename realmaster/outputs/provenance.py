@@ -1,4 +1,4 @@
-"""What a result is made of: in full, so that a render goes on only with the same; in brief, for the file itself."""
+"""Describes what a result was made from: a signature to continue a render, and a short text for the file itself."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from realmaster.settings import as_toml
 
 WEIGHTS = {".safetensors", ".onnx", ".data", ".json", ".txt", ".model"}
 HERE = {"auto", "none"}
-"""Words for a server that are no address."""
+"""Values of the setting `server` that are no address."""
 
 
 def signature(settings: Render) -> str:
-    """Settings, input, and the SHA-256 of all that the model is made of. Raises `UserError` for a missing file."""
+    """The settings, the input and the SHA-256 of each file of the model, as text.
+
+    Two renders with the same signature give the same result. Raises `UserError` if a file cannot be read.
+    """
     same = replace(settings, overwrite=False)
     try:
         return "\n".join([f"RealMaster {__version__}", as_toml(same), *_input(settings.input), *_weights(settings)])
@@ -35,7 +38,7 @@ def _input(path: Path) -> list[str]:
 
 def _weights(settings: Render) -> list[str]:
     if settings.server:
-        return []  # a render on a server does not go on after a kill
+        return []  # a killed render on a server cannot be continued
     model = settings.model
     folder = TINY if model.model == "tiny" else resolve(model.model)
     files = sorted(f for f in folder.rglob("*") if f.is_file() and f.suffix in WEIGHTS)
@@ -45,7 +48,7 @@ def _weights(settings: Render) -> list[str]:
 
 
 def lora_file(text: str) -> Path:
-    """The file of `FILE` or `FILE:WEIGHT`."""
+    """The path FILE in `text`, which is `FILE` or `FILE:WEIGHT`."""
     return Path(text) if Path(text).is_file() else Path(text.rpartition(":")[0])
 
 
@@ -55,7 +58,7 @@ def _sha256(path: Path) -> str:
 
 
 def brief(settings: Render | Watching) -> str:
-    """The settings as files carry them: names without folders; no addresses, keys, or arguments of a game."""
+    """The settings as TOML for the files we write. Folders, addresses, keys and arguments of a game are left out."""
     model = settings.model
     small = replace(model, model=Path(model.model).name, lora=tuple(Path(text).name for text in model.lora),
                     anchor=_name(model.anchor), tiny_vae=_name(model.tiny_vae))

@@ -1,4 +1,4 @@
-"""Recording as the product sees it: where sessions go, what the page's buttons do, what the status says."""
+"""Records live sessions: starts and stops the recorder by the page's buttons, and gives its status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from realmaster.stream.stats import Stats
 
 
 class Recording:
-    """A `Sink` that records photoreal pictures, and a tap that records the game's frames."""
+    """A `Sink` that records photoreal pictures. Its `tap` records the game's frames."""
 
     def __init__(self, settings: Watching) -> None:
         framelocked = settings.pacing is Pacing.FRAMELOCKED and settings.origin.startswith("engine:")
@@ -27,7 +27,7 @@ class Recording:
                                   replay_bytes=settings.replay_mb << 20)
 
     def tap(self, frame: Frame) -> None:
-        """A frame of the game, as it was read."""
+        """Records a frame of the game, as it was read."""
         self._recorder.take(frame)
 
     def show(self, shown: Shown, stats: Stats) -> None:
@@ -36,18 +36,18 @@ class Recording:
             self._recorder.take_photo(shown.frame.t_capture_ns, shown.photo)
 
     def start(self, path: Path | None = None) -> None:
-        """Begins a recording, at a place named by the time if none is given."""
+        """Begins a recording in the folder `path`; by default its name is made from the time."""
         self._recorder.start(path or self._new_path("take"), numbered=path is None)
 
     def toggle(self) -> None:
-        """The page's record button."""
+        """Stops the recording if one is active, else begins one. The page's record button calls it."""
         if self.active:
             self._recorder.stop()
         else:
             self.start()
 
     def save_replay(self) -> None:
-        """The page's "save the last seconds"."""
+        """Saves the last seconds as a session. The page's button "save the last seconds" calls it."""
         self._recorder.save_replay(self._new_path("replay"), numbered=True)
 
     def _new_path(self, what: str) -> Path:
@@ -55,7 +55,7 @@ class Recording:
 
     @property
     def active(self) -> bool:
-        """Whether a recording was begun, and neither stopped nor ended by an error."""
+        """Whether a recording is running: it was begun, and neither stopped nor ended by an error."""
         return self._recorder.active
 
     @property
@@ -65,13 +65,13 @@ class Recording:
 
     @property
     def status(self) -> RecorderStatus:
-        """How things stand."""
+        """The status of the recorder."""
         return self._recorder.status
 
     def close(self) -> None:
-        """See `Sink.close`: makes the session whole."""
+        """See `Sink.close`. Completes the recorded session."""
         self._recorder.close()
 
     def summary(self) -> str:
-        """What was recorded, for the end."""
+        """One line for the user after the end: what was recorded, or the error; empty if nothing was."""
         return self.status.error or (f"recorded {self.status.saved}" if self.status.saved else "")

@@ -1,4 +1,4 @@
-"""Sinks besides the page and the files: the status in the terminal and in a log."""
+"""Sinks that show the status in the terminal and write it into a log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from realmaster.stream.stats import Stats
 
 
 class ProgressSink:
-    """A progress line for offline work."""
+    """A `Sink` that shows the progress of offline work. `total` and `done` are numbers of frames."""
 
     def __init__(self, total: int, done: int = 0) -> None:
         self.progress = Progress("render", total, "frames", done=done)
@@ -33,15 +33,15 @@ class ProgressSink:
 
 
 class JsonLog:
-    """The status as lines of JSON, one every second and one at the end, with the wall clock's time."""
+    """A `Sink` that writes the status as lines of JSON, one per second and one at the end, with the time of day."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        """Raises `UserError` if it cannot be written."""
+        """Opens the log for appending. Raises `UserError` if it cannot be written."""
         self.path, self.clock, self.due = path, clock, 0.0
         self._stats = Stats()
         try:
-            # Unbuffered: what could not be written is told at once, and does not come again when it is closed.
-            # O_NONBLOCK: a pipe that nobody reads must not hold up the start.
+            # Unbuffered, so that a failed write raises at once, and does not raise again when the file is closed.
+            # O_NONBLOCK: a pipe that nobody reads must not block the start.
             handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666)
             os.set_blocking(handle, True)
             self._file = os.fdopen(handle, "ab", buffering=0)
@@ -78,7 +78,7 @@ class JsonLog:
 
 
 class StatusLine:
-    """One status line in the terminal, in place; a line every ten seconds where there is no terminal."""
+    """A `Sink` that shows the status in one line of the terminal. Without a terminal it prints a line every 10 s."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock, self.due = clock, 0.0
@@ -88,7 +88,7 @@ class StatusLine:
         self.update(stats)
 
     def update(self, stats: Stats) -> None:
-        """See `Told.update`: prints the status if it is time to."""
+        """See `Told.update`. Prints the status if the next line is due."""
         now = self.clock()
         if now >= self.due:
             tty = sys.stdout.isatty()

@@ -1,5 +1,9 @@
-"""A video file. It is encoded in pieces of whole windows, each a file that begins with a key frame; `finish` joins
-their packets, unchanged. So a render that was killed gives the same bytes as one that was not."""
+"""Writes a video file.
+
+The video is encoded in pieces of whole windows. Each piece is a file that begins with a key frame. `finish` joins the
+packets of the pieces unchanged. A render that was killed and continued therefore gives the same bytes as one that ran
+through.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ OURS = r"piece-\d+\.(nut|mov)|whole\.\w+"
 
 
 class VideoFile:
-    """A video in pieces, with the sound of its input."""
+    """An output that is a video file, with the sound of its input."""
 
     def __init__(self, place: Place, layout: Layout, film: Film) -> None:
         self.place, self.layout, self.film = place, layout, film
@@ -29,7 +33,7 @@ class VideoFile:
         self.pieces, self.frames = 0, 0
         self.notes: list[str] = []
         self._origin: int | None = None
-        self._encoder: Encoder | None = None  # of the piece in hand
+        self._encoder: Encoder | None = None  # of the present piece
 
     def resume(self, frames: int, settled: int, origin_ns: int) -> None:
         """See `Output.resume`."""
@@ -57,7 +61,7 @@ class VideoFile:
                          "same command goes on from here")
 
     def settle(self) -> None:
-        """See `Output.settle`: ends the piece."""
+        """See `Output.settle`. Ends the present piece."""
         if self._encoder is not None:
             encoder, self._encoder = self._encoder, None
             try:
@@ -67,7 +71,7 @@ class VideoFile:
             self.pieces += 1
 
     def finish(self) -> None:
-        """See `Output.finish`: joins the pieces, reads the result back, and names it."""
+        """See `Output.finish`. Joins the pieces, checks that all frames can be read, and moves the file to its path."""
         self.settle()
         if not self.frames:
             raise UserError(f"no frames to write to {self.place.path}: is the input empty?")
