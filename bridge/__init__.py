@@ -1,1 +1,1 @@
-"""The wire between the game's machine and the model server. Never imports a model library."""
+"""Connects the game's machine with the model server over ZeroMQ. It never imports a model library."""

@@ -1,6 +1,7 @@
-"""Addresses, read by one strict parser: whether one is this machine's alone is decided on its parts, never on its text.
+"""Parses addresses, strictly, and tells which of them can be reached from this machine only.
 
-ZeroMQ then gets the address put together from these parts, so both understand the same.
+That is decided from the parsed parts, never from the text. ZeroMQ gets an address that is made from the same parts, so
+it cannot understand the address in another way.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from bridge.errors import BridgeError
 
 MAX_PATH = 107
-"""Bytes in the path of a Unix socket, at most (unix(7): 108 with the closing zero)."""
+"""The most bytes in the path of a Unix socket (unix(7): 108 with the terminating zero)."""
 FORMS = "write tcp://HOST:PORT (an IPv6 address in brackets) or ipc:///PATH"
 _TCP = re.compile(r"tcp://(?:\[(?P<v6>[^\[\]]+)\]|(?P<name>[A-Za-z0-9._-]+|\*)):(?P<port>[0-9]{1,5}|\*)")
 _IPC = re.compile(r"ipc://(?P<path>[^\x00-\x1f@*][^\x00-\x1f]*)")
@@ -23,7 +24,7 @@ _SCOPE = re.compile(r"[A-Za-z0-9._-]{1,15}")
 
 @dataclass(frozen=True)
 class Address:
-    """Either a `path`, or a `host` without brackets and a `port`. `local`: nobody on another machine can reach it."""
+    """A `path`, or a `host` without brackets and a `port`. `local`: it can be reached from this machine only."""
 
     local: bool
     path: str = ""
@@ -32,7 +33,7 @@ class Address:
 
     @property
     def endpoint(self) -> str:
-        """The address as ZeroMQ is given it."""
+        """The address in the form that ZeroMQ takes."""
         return f"ipc://{self.path}" if self.path else f"tcp://{in_url(self.host)}:{self.port}"
 
     @property
@@ -42,20 +43,23 @@ class Address:
 
 
 def to_bind(text: str) -> Address:
-    """Where to listen: also port 0 or `*` for any free one, host `*`, and the name of a network interface.
+    """Parses an address to listen on.
 
-    Raises `BridgeError` if it is not an address.
+    The port may be 0 or `*` for any free port. The host may be `*` or the name of a network interface.
+
+    Raises:
+        BridgeError: `text` is not an address.
     """
     return _parse(text, binds=True)
 
 
 def to_connect(text: str) -> Address:
-    """Whom to call. Raises `BridgeError` if it is not an address."""
+    """Parses an address to connect to. Raises `BridgeError` if `text` is not an address."""
     return _parse(text, binds=False)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host`, a name or an address without brackets, is this machine's own and nobody else's."""
+    """Whether `host`, a name or an address without brackets, can be reached from this machine only."""
     if host == "localhost":
         return True
     try:
@@ -65,7 +69,7 @@ def is_loopback(host: str) -> bool:
 
 
 def in_url(host: str) -> str:
-    """A host as an address has it: IPv6 in brackets."""
+    """The host as it is written in an address: an IPv6 address gets brackets."""
     return f"[{host}]" if ":" in host else host
 
 
@@ -81,7 +85,7 @@ def _parse(text: str, binds: bool) -> Address:
     if host == "*":
         if not binds:
             raise BridgeError(f"{text}: to call somebody, give a host in place of *")
-        return Address(local=False, host="0.0.0.0", port=port)  # noqa: S104  asked for, and refused without keys
+        return Address(local=False, host="0.0.0.0", port=port)  # noqa: S104  the user asks for it, and it needs keys
     _check_name(text, host)
     return Address(is_loopback(host), host="127.0.0.1" if host == "localhost" else host, port=port)
 
@@ -94,7 +98,7 @@ def _unix(text: str, path: str) -> Address:
 
 
 def _port(text: str, port: str, binds: bool) -> int:
-    """0 stands for any free one."""
+    """The port as a number; 0 means any free port."""
     if port in ("*", "0") and binds:
         return 0
     if port == "*" or not 0 < int(port) <= 65535:
@@ -114,7 +118,7 @@ def _is_loopback_v6(text: str, host: str) -> bool:
 
 
 def _check_name(text: str, host: str) -> None:
-    """A host that looks like a number must be a whole IPv4 address: the short forms mean other things elsewhere."""
+    """Refuses a host that looks like a number but is no full IPv4 address: programs read short forms differently."""
     if not _NAME.fullmatch(host):
         raise BridgeError(f"{text}: {host!r} is not the name of a host")
     if re.fullmatch(r"0[xX][0-9a-fA-F]*|[0-9]+", host.rsplit(".", 1)[-1]):

@@ -1,7 +1,7 @@
-"""The client's end: one DEALER, used from one thread, that never blocks longer than it is told to.
+"""The client of the bridge: one ZeroMQ DEALER socket, used from one thread, that never blocks beyond a timeout.
 
-It reconnects by itself; what it makes of the server is in `bridge/conversation.py`. Windows in flight are at most
-`Welcome.credits`; choosing which window to send when there is a credit is the caller's business.
+It reconnects by itself. How it reacts to the server is in `bridge/conversation.py`. At most `Welcome.credits` windows
+are in flight. The caller chooses which window to send next.
 """
 
 from __future__ import annotations
@@ -36,11 +36,21 @@ from bridge.protocol import MAX_PART_BYTES, PROTOCOL_VERSION, Bye, Hello, Ping
 from bridge.sockets import configure
 
 LOOK_SECONDS = 0.1
-"""The longest that it sleeps without a look at the clock."""
+"""The longest time that it sleeps before it looks at the clock again."""
 
 
 class BridgeClient:
-    """Talks to the server at `address`; `name` is what the server's log calls it. Raises `BridgeError`."""
+    """A link to the server at `address`.
+
+    Args:
+        address: where the server listens.
+        name: what the server's log calls this client.
+        key: the file with this client's secret key, for a server on another machine.
+        server_key: the file with that server's public key.
+
+    Raises:
+        BridgeError: the address or the keys are wrong.
+    """
 
     def __init__(self, address: str, name: str = "realmaster", key: Path | None = None,
                  server_key: Path | None = None) -> None:
@@ -65,33 +75,43 @@ class BridgeClient:
 
     @property
     def spec(self) -> ModelSpec | None:
-        """What the server renders; None while it has not welcomed this client."""
+        """What the server's model takes and gives; None while the server has not welcomed this client."""
         return self._state.spec if isinstance(self._state, Welcomed) else None
 
     @property
     def ready(self) -> bool:
-        """Welcomed, with a credit to spend, and connected."""
+        """Whether a window can be sent: the server has welcomed this client, is connected, and a credit is free."""
         if not isinstance(self._state, Welcomed) or len(self._state.in_flight) >= self._state.credits:
             return False
         return bool(int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT)
 
     @property
     def in_flight(self) -> int:
-        """Windows sent and not answered."""
+        """The number of windows that were sent and have no answer yet."""
         return len(self._state.in_flight) if isinstance(self._state, Welcomed) else 0
 
     @property
     def busy_seconds(self) -> float:
-        """How long the server had worked on the window in hand when it last told."""
+        """How long the server had worked on its present window at its last Pong, in seconds."""
         return self._state.busy_seconds if isinstance(self._state, Welcomed) else 0.0
 
     @property
     def queued(self) -> int:
-        """Windows of all clients that waited at the server when it last told."""
+        """The number of windows, of all clients, that waited at the server at its last Pong."""
         return self._state.queued if isinstance(self._state, Welcomed) else 0
 
     def send(self, window: Window, frames: Sequence[Pixels]) -> None:
-        """Sends a window with its real frames, which must not change any more; call only when `ready`."""
+        """Sends a window. Call it only when `ready`.
+
+        Args:
+            window: the window's header.
+            frames: its `window.valid` pictures, (height, width, 3) u8 each; with guides (2 height, width, 3). They must
+                not be changed afterwards, because they are sent without a copy.
+
+        Raises:
+            BridgeError: the client is not `ready`.
+            ValueError: the frames do not fit the header.
+        """
         if not isinstance(self._state, Welcomed) or not self.ready:
             raise BridgeError("no credit to send a window with")
         parts = encode(window, frames)
@@ -99,7 +119,7 @@ class BridgeClient:
         self._socket.send_multipart(parts, zmq.NOBLOCK, copy=False)
 
     def poll(self, timeout: float) -> Event | None:
-        """The next thing that happened within `timeout` seconds, or None."""
+        """Waits up to `timeout` seconds for the next event; returns None if there was none."""
         deadline = time.monotonic() + timeout
         while True:  # bound: `deadline`
             now = time.monotonic()
@@ -126,7 +146,7 @@ class BridgeClient:
         return event
 
     def _say(self, message: Hello | Ping | Bye) -> None:
-        with contextlib.suppress(zmq.Again):  # nobody is connected: the next Hello will tell
+        with contextlib.suppress(zmq.Again):  # not connected: the next Hello will be sent later
             self._socket.send_multipart(encode(message), zmq.NOBLOCK)
 
     def _receive(self) -> Event | None:
@@ -138,12 +158,12 @@ class BridgeClient:
         else:
             self._state, event = hear(self._state, message, frames, now)
         if isinstance(self._state, Shunned) and event is not None:
-            # What it has sent, or sends meanwhile, is thrown away with the connection.
+            # Closing the connection discards what the server has sent or still sends.
             self._socket.disconnect(self._target.endpoint)
         return event
 
     def close(self) -> None:
-        """Says goodbye and lets go."""
+        """Sends Bye and closes the connection."""
         if not self._socket.closed:
             self._say(Bye())
             self._context.destroy(linger=100)

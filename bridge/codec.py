@@ -1,4 +1,4 @@
-"""Messages to and from ZeroMQ parts: pure functions, strict, and cheap before they are sure."""
+"""Encodes messages as ZeroMQ parts and decodes them. All checks are made before memory for frames is used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Part = bytes | memoryview
 
 
 class ProtocolError(Exception):
-    """Bytes from a peer that are not a message of this protocol; the text may be sent back to it."""
+    """A peer sent bytes that are not a message of this protocol. The text may be sent back to it."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -24,7 +24,19 @@ _decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {
 
 
 def encode(message: ClientMessage | ServerMessage, frames: Sequence[Pixels] = ()) -> list[Part]:
-    """Parts to send; the first `valid` of `frames` go with a Window or a Chunk, uncopied."""
+    """Encodes a message.
+
+    Args:
+        message: the message.
+        frames: for a Window or a Chunk its frames, of which the first `message.valid` are sent. Contiguous frames are
+            not copied.
+
+    Returns:
+        The parts to send: the header, and one part for each frame.
+
+    Raises:
+        ValueError: the frames do not fit the message.
+    """
     parts: list[Part] = [_encode(message)]
     if isinstance(message, Window | Chunk):
         shape = _shape(message)
@@ -36,18 +48,32 @@ def encode(message: ClientMessage | ServerMessage, frames: Sequence[Pixels] = ()
 
 
 def _shape(message: Window | Chunk) -> tuple[int, int, int]:
-    """Of one buffer."""
+    """The shape of one frame of the message, u8. With guides it is twice as high."""
     pictures = 2 if isinstance(message, Window) and message.guides else 1
     return pictures * message.height, message.width, 3
 
 
 def decode_client(parts: Sequence[Part]) -> tuple[ClientMessage, list[Pixels]]:
-    """What a client said, and the frames that it sent with a Window. Raises `ProtocolError`."""
+    """Decodes what a client sent.
+
+    Returns:
+        The message, and the frames of a Window, (height, width, 3) u8 each; with guides (2 height, width, 3).
+
+    Raises:
+        ProtocolError: the parts are not a client's message.
+    """
     return _decode("client", parts)
 
 
 def decode_server(parts: Sequence[Part]) -> tuple[ServerMessage, list[Pixels]]:
-    """What a server said, and the frames that it sent with a Chunk. Raises `ProtocolError`."""
+    """Decodes what a server sent.
+
+    Returns:
+        The message, and the frames of a Chunk, (height, width, 3) u8 each.
+
+    Raises:
+        ProtocolError: the parts are not a server's message.
+    """
     return _decode("server", parts)
 
 
@@ -56,7 +82,7 @@ def _decode(side: str, parts: Sequence[Part]) -> Any:
         raise ProtocolError("no header, or one that is too long")
     try:
         message = _decoders[side].decode(parts[0])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:  # msgspec lets the latter two through
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:  # msgspec does not catch the latter two
         raise ProtocolError(f"unreadable header: {error}") from error
     if isinstance(message, Window | Chunk):
         return message, _frames(message, parts[1:])

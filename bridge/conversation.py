@@ -1,13 +1,15 @@
-"""What a client knows of its server: one of three states, and pure steps between them.
+"""The states of a client towards its server, and pure functions that give the next state.
 
     Seeking --Welcome--> Welcomed --silence, "order"--> Seeking
        ^                    |
-       |                 nonsense, another version
+       |                 invalid message, another version
        +----a while later---+--> Shunned
 
-A server that speaks nonsense, or another version, is left alone for a while: twice as long each time, until a window
-comes back from it. Whenever `Welcomed` is left, all windows in flight are given up at once, so no credit can be lost:
-what still comes for them belongs to no window in flight, and is ignored.
+If a server sends invalid messages or has another version, the client leaves it alone for a while. The pause doubles
+each time, until the server answers a window. When the client leaves `Welcomed`, it gives up all windows in flight at
+once, so no credit is lost. Later answers to them match no window in flight and are ignored.
+
+Times are in seconds of a monotonic clock, which the caller reads.
 """
 
 from __future__ import annotations
@@ -20,19 +22,19 @@ from bridge.protocol import PROTOCOL_VERSION, Hello, Ping, Pong, Refuse, ServerM
 
 HELLO_SECONDS, PING_SECONDS, DEAD_SECONDS = 0.3, 0.5, 1.5
 SHUN_SECONDS, LONGEST_SHUN_SECONDS = 0.5, 8.0
-"""How long a bad server is left alone at first, and at most."""
+"""The first and the longest pause after which a bad server is tried again."""
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """Not welcomed yet; `detail` says what the server last said, or that nobody answers."""
+    """The client is not welcomed yet. `detail` is what the server said, or that no server answers."""
 
     detail: str
 
 
 @dataclass(frozen=True)
 class Ready:
-    """Welcomed."""
+    """The server has welcomed the client: it may have `credits` windows in flight."""
 
     spec: ModelSpec
     credits: int
@@ -40,14 +42,14 @@ class Ready:
 
 @dataclass(frozen=True)
 class Refused:
-    """The server did not take a window, or has no place for this client."""
+    """The server refused a window, or it has no place for this client."""
 
     reason: Refuse
 
 
 @dataclass(frozen=True)
 class Lost:
-    """The server fell silent, forgot this client or spoke nonsense; `in_flight` windows will not come back."""
+    """The server is silent, forgot this client or sent an invalid message. `in_flight` windows are lost."""
 
     in_flight: int
     detail: str
@@ -55,7 +57,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class Arrived:
-    """A rendered window: its real frames."""
+    """A window was rendered: its valid frames, (height, width, 3) u8 each."""
 
     chunk: Chunk
     frames: list[Pixels]
@@ -66,7 +68,7 @@ Event = Waiting | Ready | Refused | Lost | Arrived
 
 @dataclass(frozen=True)
 class Seeking:
-    """Says Hello until it is welcomed. `heard` is when the server last spoke, `hello` when Hello is due."""
+    """The client says Hello until it is welcomed. `heard`: when the server last spoke; `hello`: when Hello is due."""
 
     heard: float
     hello: float
@@ -75,7 +77,11 @@ class Seeking:
 
 @dataclass(frozen=True)
 class Welcomed:
-    """May send windows: `in_flight` are those not answered yet, in order. The server works since `busy_seconds`."""
+    """The client may send windows.
+
+    `in_flight` are those not answered yet, in order. `heard` is when the server last spoke. `ping` is when the next
+    Ping is due. At the last Pong, the server had worked on its present window for `busy_seconds`.
+    """
 
     spec: ModelSpec
     credits: int
@@ -89,7 +95,7 @@ class Welcomed:
 
 @dataclass(frozen=True)
 class Shunned:
-    """Has nothing to do with the server until `until`."""
+    """The client leaves the server alone until `until`. `shuns` counts how often it has done so in a row."""
 
     until: float
     shuns: int
@@ -99,7 +105,16 @@ State = Seeking | Welcomed | Shunned
 
 
 def tick(state: State, now: float, address: str) -> tuple[State, type[Hello | Ping] | None, Event | None]:
-    """What time alone brings: the next state, what to say, and what to tell."""
+    """Gives the next state when time has passed.
+
+    Args:
+        state: the state.
+        now: the time.
+        address: the server's address, for messages.
+
+    Returns:
+        The next state, the kind of message to send if one is due, and the event for the caller if there is one.
+    """
     match state:
         case Shunned():
             return (state if now < state.until else Seeking(now, now, state.shuns)), None, None
@@ -121,17 +136,17 @@ def tick(state: State, now: float, address: str) -> tuple[State, type[Hello | Pi
 
 
 def sent(state: Welcomed, window: Window) -> Welcomed:
-    """After a window was sent."""
+    """The state after `window` was sent."""
     return replace(state, in_flight=(*state.in_flight, window))
 
 
 def listening(state: State, now: float) -> State:
-    """After a time in which nobody listened: the silence is not the server's."""
+    """The state after a time in which the caller did not poll: it does not count as silence of the server."""
     return state if isinstance(state, Shunned) else replace(state, heard=now)
 
 
 def shun(state: State, now: float, why: str) -> tuple[State, Event | None]:
-    """Leaves a server that cannot be talked to."""
+    """Leaves the server alone for a while. Returns the next state, and the event for the caller if there is one."""
     if isinstance(state, Shunned):
         return state, None
     pause = min(SHUN_SECONDS * 2 ** state.shuns, LONGEST_SHUN_SECONDS)
@@ -140,7 +155,17 @@ def shun(state: State, now: float, why: str) -> tuple[State, Event | None]:
 
 
 def hear(state: State, message: ServerMessage, frames: list[Pixels], now: float) -> tuple[State, Event | None]:
-    """What a message brings: the next state, and what to tell."""
+    """Gives the next state when a message has arrived.
+
+    Args:
+        state: the state.
+        message: what the server said.
+        frames: the frames of a Chunk.
+        now: the time.
+
+    Returns:
+        The next state, and the event for the caller if there is one.
+    """
     if isinstance(state, Shunned):
         return state, None
     if isinstance(message, Refuse) and message.code == "version":
@@ -162,7 +187,7 @@ def _seeking(state: Seeking, message: ServerMessage, now: float) -> tuple[State,
         case Refuse(sequence=None):
             return state, Refused(message)
         case Chunk() | Pong() | Refuse():
-            return state, None  # of a life before
+            return state, None  # answers a message from before the server was lost
         case _:
             assert_never(message)
 
@@ -173,19 +198,19 @@ def _welcomed(state: Welcomed, message: ServerMessage, frames: list[Pixels], now
             return _chunk(state, message, frames, now)
         case Refuse():
             return _refused(state, message, now)
-        case Pong(known=False):  # it was restarted faster than its silence could tell
+        case Pong(known=False):  # it was restarted before its silence was noticed
             return _forgotten(state, now)
         case Pong():
             return replace(state, busy_seconds=message.rendering_ms / 1e3, queued=message.queued), None
         case Welcome() | Warming():
-            return state, None  # answers a Hello that was said twice
+            return state, None  # answers a second Hello
         case _:
             assert_never(message)
 
 
 def _chunk(state: Welcomed, chunk: Chunk, frames: list[Pixels], now: float) -> tuple[State, Event | None]:
     if all(window.sequence != chunk.sequence for window in state.in_flight):
-        return state, None  # of a life before, or the second for its window
+        return state, None  # answers a window from before, or answers a window twice
     window, *rest = state.in_flight
     if window.sequence != chunk.sequence:
         return shun(state, now, f"the server sent chunk {chunk.sequence} before {window.sequence}")
@@ -196,11 +221,11 @@ def _chunk(state: Welcomed, chunk: Chunk, frames: list[Pixels], now: float) -> t
 
 
 def _refused(state: Welcomed, refusal: Refuse, now: float) -> tuple[State, Event | None]:
-    if refusal.sequence is None:  # it is not about a window: the server did not understand a thing
+    if refusal.sequence is None:  # it is not about a window: the server did not understand the client
         return shun(state, now, f"the server refuses this client: {refusal.detail}")
     rest = tuple(window for window in state.in_flight if window.sequence != refusal.sequence)
     if len(rest) == len(state.in_flight):
-        return state, None  # of a life before
+        return state, None  # about a window from before
     if refusal.code == "order":
         return _forgotten(state, now)
     return replace(state, in_flight=rest), Refused(refusal)

@@ -1,7 +1,7 @@
-"""The bridge's error for people."""
+"""The error that the bridge raises, with a message for the user."""
 
 from __future__ import annotations
 
 
 class BridgeError(Exception):
-    """The bridge cannot be set up; the message says what to do."""
+    """The bridge cannot be set up. The message says what to do."""

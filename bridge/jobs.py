@@ -1,4 +1,4 @@
-"""Windows that wait to be rendered, each client's own, taken in turn: one that sends much delays itself alone."""
+"""Queues the windows that wait to be rendered. Clients take turns, so a busy client delays only itself."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from bridge.contract import Pixels, Window
 
 @dataclass(eq=False)
 class Guest:
-    """A client from its Hello on. Only the loop touches it, but for `carry`, which belongs to the renderer."""
+    """A client from its Hello on. Only the loop uses it, but `carry` and `carry_end` are the renderer's."""
 
     identity: bytes
     name: str
     key: bytes
     seen: float
     over: bool = False
-    """It left, or said Hello anew: what is still rendered for it is for nobody."""
+    """It left or said Hello again, so results for this guest are thrown away."""
     in_flight: int = 0
     carry: object = None
     carry_end: tuple[int, int] | None = None
-    """Segment and start that `carry` leads up to."""
+    """The segment and the start of the window that may continue with `carry`."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A window to render."""
+    """A window to render, with its valid frames, u8."""
 
     guest: Guest
     window: Window
@@ -36,7 +36,7 @@ class Job:
 
 @dataclass
 class Jobs:
-    """A fair queue between the loop and the renderer. Credits bound it: those of all clients together."""
+    """The queue between the loop and the renderer. It holds at most the credits of all clients."""
 
     _waiting: dict[Guest, deque[Job]] = field(default_factory=dict[Guest, "deque[Job]"])
     _turn: deque[Guest] = field(default_factory=deque[Guest])
@@ -47,7 +47,7 @@ class Jobs:
             return sum(len(jobs) for jobs in self._waiting.values())
 
     def add(self, job: Job) -> None:
-        """Adds a window behind the others of its client."""
+        """Adds a window after the other windows of its client."""
         with self._changed:
             if job.guest not in self._waiting:
                 self._waiting[job.guest] = deque()
@@ -56,7 +56,7 @@ class Jobs:
             self._changed.notify()
 
     def take(self, seconds: float) -> Job | None:
-        """The oldest window of the client whose turn it is; None if none comes within `seconds`."""
+        """Takes the oldest window of the client whose turn it is. Returns None if none comes within `seconds`."""
         with self._changed:
             if not self._turn:
                 self._changed.wait(seconds)
@@ -72,7 +72,7 @@ class Jobs:
             return job
 
     def forget(self, guest: Guest) -> None:
-        """Throws away what waits for a client that has gone."""
+        """Throws away the waiting windows of a client that has gone."""
         with self._changed:
             if self._waiting.pop(guest, None) is not None:
                 self._turn.remove(guest)

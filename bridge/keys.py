@@ -1,7 +1,9 @@
-"""CURVE keys: who may connect from other machines. Loopback and ipc need none.
+"""CURVE keys, which decide who may connect from other machines. Loopback and ipc need no keys.
 
-Key files are made by `realmaster keys`: `NAME.key_secret` (0600, stays home) and `NAME.key` (public, to be copied), in
-the format of `zmq.auth`. CURVE: https://rfc.zeromq.org/spec/26/, ZAP: https://rfc.zeromq.org/spec/27/.
+`realmaster keys` makes two files in the format of `zmq.auth`: `NAME.key_secret` (mode 0600, never copied), and
+`NAME.key` (public, copied to the other machine).
+
+CURVE: https://rfc.zeromq.org/spec/26/, ZAP: https://rfc.zeromq.org/spec/27/.
 """
 
 from __future__ import annotations
@@ -24,16 +26,26 @@ log = logging.getLogger(__name__)
 PAIR_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 ZAP = "inproc://zeromq.zap.01"
 MAX_FILE = 4096
-"""Bytes of a key file that are read, at most; one has some two hundred."""
+"""The most bytes of a key file that are read. A key file has about 200."""
 LOOK_SECONDS = 0.5
-"""How often the folder of public keys is looked at; it is also when somebody connects."""
+"""How often the folder of public keys is checked for changes. It is also checked when somebody connects."""
 _LINE = re.compile(rb'^\s*(public|secret)-key\s*=\s*"([0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40})"', re.MULTILINE)
 
 
 def make_keys(folder: Path, name: str) -> tuple[Path, Path]:
-    """Writes a new key pair and returns the public and the secret file. Raises `BridgeError`.
+    """Makes a new key pair.
 
-    Nobody else can read the secret at any moment: it is created with mode 0600, and never through a link.
+    Nobody else can read the secret key at any moment: its file is created with mode 0600, and never through a link.
+
+    Args:
+        folder: where the files are written; it is made if needed.
+        name: the name of the pair.
+
+    Returns:
+        The public and the secret file.
+
+    Raises:
+        BridgeError: the name is not valid, a file exists already, or the files cannot be written.
     """
     if not PAIR_NAME.fullmatch(name):
         raise BridgeError(f"{name!r}: name the pair with up to 64 letters, digits, '-', '_' or '.'")
@@ -63,9 +75,9 @@ def _create(path: Path, text: str, mode: int) -> None:
 
 
 def _read(path: Path) -> dict[str, bytes]:
-    """The keys in a file, "public" and perhaps "secret", in Z85. Raises `BridgeError` if it holds none."""
+    """The keys in a file by "public" and, if there, "secret", in Z85. Raises `BridgeError` if it holds none."""
     try:
-        # O_NONBLOCK: a pipe of that name must not hold us up.
+        # O_NONBLOCK: a pipe with that name must not block us.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             facts = os.fstat(file.fileno())
             text = file.read(MAX_FILE) if stat.S_ISREG(facts.st_mode) else b""
@@ -96,9 +108,12 @@ def _read_secret(path: Path) -> tuple[bytes, bytes]:
 
 
 class Friends:
-    """The public keys in a folder, one a `.key` file; whatever changes there counts at once.
+    """The public keys of the clients that may connect: one for each `.key` file in a folder.
 
-    A file that is not a key is told once and keeps nobody else out. Raises `BridgeError` if there is no key at all.
+    Changes in the folder take effect at the next `refresh`. A file that holds no key is reported once and skipped.
+
+    Raises:
+        BridgeError: the folder holds no key at all.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -114,7 +129,7 @@ class Friends:
         return key in self._keys
 
     def refresh(self) -> bool:
-        """Reads the folder again if anything in it has changed; returns whether the keys have."""
+        """Reads the folder again if a file in it has changed. Returns whether the keys have changed."""
         seen = self._look()
         if seen == self._seen:
             return False
@@ -131,7 +146,7 @@ class Friends:
         return before != self._keys
 
     def _look(self) -> dict[str, tuple[int, ...]] | None:
-        """What tells whether a file has changed; None if the folder cannot be read."""
+        """Inode, time in ns and size of each key file, by its path; None if the folder cannot be read."""
         try:
             files = [entry for entry in os.scandir(self.folder) if entry.name.endswith(".key")]
         except OSError as error:
@@ -139,14 +154,23 @@ class Friends:
             return None
         seen: dict[str, tuple[int, ...]] = {}
         for entry in files:
-            with contextlib.suppress(OSError):  # removed meanwhile, or a link to nowhere
+            with contextlib.suppress(OSError):  # it was removed meanwhile, or is a broken link
                 facts = entry.stat()
                 seen[entry.path] = facts.st_ino, facts.st_mtime_ns, facts.st_size
         return seen
 
 
 class Door:
-    """Lets in the friends: answers ZeroMQ's own questions about who connects. Used from one thread."""
+    """Decides who may connect: answers ZeroMQ's authentication requests (ZAP). Used from one thread.
+
+    Args:
+        context: the server's ZeroMQ context.
+        secret: the file with the server's secret key.
+        clients: the folder with the clients' public keys.
+
+    Raises:
+        BridgeError: a key cannot be read, or there is none.
+    """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], secret: Path, clients: Path) -> None:
         self._public, self._secret = _read_secret(secret)
@@ -157,11 +181,11 @@ class Door:
         self.questions.bind(ZAP)
 
     def guard(self, socket: zmq.Socket[bytes]) -> None:
-        """Sets CURVE on a server's socket that is not bound yet."""
+        """Turns CURVE on for a server's socket. Call it before the socket is bound."""
         socket.curve_publickey, socket.curve_secretkey, socket.curve_server = self._public, self._secret, True
 
     def look(self) -> bool:
-        """Looks now and then whether the friends' keys have changed; returns whether they have, since the last look."""
+        """Checks the folder of keys every `LOOK_SECONDS`. Returns whether the keys have changed since the last call."""
         now = time.monotonic()
         if now >= self._due:
             self._due = now + LOOK_SECONDS
@@ -170,7 +194,7 @@ class Door:
         return changed
 
     def answer(self) -> None:
-        """Answers one of `questions`."""
+        """Answers one authentication request. Call it when `questions` can be read."""
         _, request, _, _, _, mechanism, *credentials = self.questions.recv_multipart()
         self._changed |= self.friends.refresh()
         key = z85.encode(credentials[0]) if mechanism == b"CURVE" else b""
@@ -180,9 +204,19 @@ class Door:
 
 def open_door(context: zmq.Context[zmq.Socket[bytes]], address: Address, secret: Path | None,
               clients: Path | None) -> Door | None:
-    """A door for a server with keys; None for one on this machine alone that has none.
+    """Makes the door of a server.
 
-    Raises `BridgeError` when only half of the keys are given, or none and `address` is reachable from elsewhere.
+    Args:
+        context: the server's ZeroMQ context.
+        address: where the server listens.
+        secret: the file with the server's secret key, if there is one.
+        clients: the folder with the clients' public keys, if there is one.
+
+    Returns:
+        The door; None for a server without keys, which only this machine can reach.
+
+    Raises:
+        BridgeError: only one of `secret` and `clients` is given, or neither and other machines can reach `address`.
     """
     if secret is not None and clients is not None:
         return Door(context, secret, clients)
@@ -195,9 +229,16 @@ def open_door(context: zmq.Context[zmq.Socket[bytes]], address: Address, secret:
 
 
 def secure_client(socket: zmq.Socket[bytes], address: Address, secret: Path | None, server: Path | None) -> None:
-    """Sets CURVE on a client socket.
+    """Turns CURVE on for a client's socket, if there are keys.
 
-    Raises `BridgeError` when only half of the keys are given, or none and `address` is remote.
+    Args:
+        socket: the socket, not connected yet.
+        address: the server's address.
+        secret: the file with the client's secret key, if there is one.
+        server: the file with the server's public key, if there is one.
+
+    Raises:
+        BridgeError: only one of the files is given, or neither and `address` is on another machine.
     """
     if secret is not None and server is not None:
         socket.curve_publickey, socket.curve_secretkey = _read_secret(secret)

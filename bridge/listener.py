@@ -1,8 +1,8 @@
-"""The server's ROUTER: how much a stranger may cost before anybody knows who it is.
+"""The server's ROUTER socket, with limits on the memory that unknown peers can take.
 
-ZeroMQ makes room for a part as soon as its length is announced, before any key is checked. So the socket takes parts
-as long as a model's frame and not much longer, and only so many connections at once: those beyond are closed at once.
-While the model still loads it takes no long parts, and is then replaced: whoever is connected comes again by itself.
+ZeroMQ allocates memory for a part as soon as its length is announced, before it checks any key. So the socket limits
+the length of parts to that of the model's frame, and the number of connections. Further connections are closed at once.
+While the model loads, the socket takes short parts only. Then it is replaced; clients reconnect by themselves.
 """
 
 from __future__ import annotations
@@ -23,15 +23,19 @@ from bridge.sockets import configure
 
 log = logging.getLogger(__name__)
 LEAST_PART_BYTES = 4 * HEADER_LIMIT
-"""A small model's frame, and messages that are somewhat too long: they are read, so that their senders can be told."""
+"""The least limit of a part. It lets messages in that are a little too long, so that their senders get an answer."""
 MAX_CONNECTIONS, LEAST_CONNECTIONS = 512, 16
 STRANGERS_BYTES = 256 << 20
-"""Memory that all connections together may take by a part each."""
+"""The most memory that all connections may take together, with one part each."""
 WATCHED = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
 
 
 class Listener:
-    """Listens on `address`, and lets in whom `door` knows. Raises `BridgeError` if it cannot."""
+    """Listens on `address`, and lets in the clients that `door` knows, or all if it is None.
+
+    Raises:
+        BridgeError: it cannot listen there.
+    """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: Address, door: Door | None) -> None:
         self._context, self._ipv6, self._door = context, address.ipv6, door
@@ -40,11 +44,11 @@ class Listener:
         self.socket, self._events = self._open(LEAST_PART_BYTES)
 
     def _open(self, part_bytes: int) -> tuple[zmq.Socket[bytes], zmq.Socket[bytes]]:
-        """A socket that listens, and one that tells who comes and goes."""
+        """Opens the socket that listens, and one that reports connections and disconnections."""
         router: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
         configure(router, part_bytes)
         router.ipv6 = self._ipv6
-        router.router_mandatory = True  # a peer that cannot be reached is told to us, not passed over in silence
+        router.router_mandatory = True  # sending to a peer that is gone raises an error
         if self._door is not None:
             self._door.guard(router)
         events = router.get_monitor_socket(WATCHED)
@@ -55,14 +59,14 @@ class Listener:
         return router, events
 
     def admit(self, part_bytes: int) -> None:
-        """From now on takes parts of so many bytes. If they are long, the socket is another one then."""
+        """Takes parts of up to `part_bytes` bytes from now on. If the limit grows, `socket` becomes another socket."""
         if part_bytes > LEAST_PART_BYTES:
             self._close_router()
             self.socket, self._events = self._open(part_bytes)
 
     def look(self) -> None:
-        """Counts who came and went, and closes what there is no room for."""
-        while self._events.poll(0):  # bound: each connection makes two events, and they are counted faster
+        """Counts connections and disconnections, and closes the connections beyond the limit."""
+        while self._events.poll(0):  # bound: each connection makes two events, which take less time here
             event = parse_monitor_message(self._events.recv_multipart(zmq.NOBLOCK))
             connection = event["value"]
             if event["event"] == zmq.EVENT_DISCONNECTED:
@@ -77,13 +81,13 @@ class Listener:
             log.warning("%d connections: no more are taken until some are closed", self._most)
         self._told = True
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection)) as ours:
-            ours.shutdown(socket.SHUT_RDWR)  # ZeroMQ, whose it is, then closes it
+            ours.shutdown(socket.SHUT_RDWR)  # ZeroMQ, which owns it, then closes it
 
     def _close_router(self) -> None:
         self.socket.disable_monitor()
         self.socket.close(0)
 
     def close(self) -> None:
-        """Lets go of the sockets, and of the name."""
+        """Closes the sockets, and frees the address."""
         self._close_router()
         self._ours.close()

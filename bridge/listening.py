@@ -1,7 +1,7 @@
-"""The kernel's listening socket, which a server owns for as long as it runs: its name is taken, and left, in order.
+"""Opens the listening socket that a server owns as long as it runs. ZeroMQ gets copies of it.
 
-ZeroMQ is given copies of it. Left to itself it would remove whatever file has the name of a Unix socket, a living
-server's or yours, and could not stop and start listening without a moment in which nobody is there.
+If ZeroMQ opened the socket, it would remove any file that has the name of the Unix socket, even that of a running
+server. And while a ROUTER socket is replaced, there would be a moment in which nobody listens.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ SIOCGIFADDR = 0x8915
 
 
 class Listening:
-    """A socket that listens at `endpoint`, in ZeroMQ's words, with its real port; `close` it at the end."""
+    """A socket that listens. `endpoint` is its address in ZeroMQ's form, with the real port."""
 
     def __init__(self, ours: socket.socket, endpoint: str, path: Path | None = None) -> None:
         self.socket, self.endpoint, self._path = ours, endpoint, path
         self._inode = _inode(path)
 
     def close(self) -> None:
-        """Lets go, and removes the file that was made, if it still is that one."""
+        """Closes the socket. Removes the file of a Unix socket, unless another file has replaced it."""
         self.socket.close()
         if self._path is not None and _inode(self._path) == self._inode:
             self._path.unlink(missing_ok=True)
 
 
 def listen(address: Address) -> Listening:
-    """Listens at `address`. Raises `BridgeError` if somebody else does, or it is not this machine's."""
+    """Listens at `address`. Raises `BridgeError` if another program does, or if it is not of this machine."""
     try:
         return _unix(Path(address.path)) if address.path else _tcp(address)
     except OSError as error:
@@ -52,7 +52,7 @@ def _unix(path: Path) -> Listening:
     try:
         ours.setblocking(False)
         ours.bind(str(path))
-        path.chmod(0o600)  # nobody can connect before `listen`
+        path.chmod(0o600)  # in time, because nobody can connect before `listen`
         ours.listen(BACKLOG)
     except OSError:
         ours.close()
@@ -61,7 +61,12 @@ def _unix(path: Path) -> Listening:
 
 
 def _remove_dead(path: Path) -> None:
-    """Removes a socket that a dead server has left. Raises `BridgeError` if it is a living one's, or no socket."""
+    """Removes a socket that a dead server has left.
+
+    Raises:
+        BridgeError: the file is no socket.
+        OSError: a running server uses the socket.
+    """
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise BridgeError(f"{path} exists and is no socket: choose another name for --bind")
@@ -69,7 +74,7 @@ def _remove_dead(path: Path) -> None:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
-        if probe.connect_ex(str(path)) != errno.ECONNREFUSED:  # it accepts, has a full queue, or is another user's
+        if probe.connect_ex(str(path)) != errno.ECONNREFUSED:  # a server lives, or another user owns it
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
     path.unlink(missing_ok=True)
 
@@ -79,7 +84,7 @@ def _tcp(address: Address) -> Listening:
     ours = socket.socket(family, socket.SOCK_STREAM)
     try:
         ours.setblocking(False)
-        if sys.platform != "win32":  # there it would let two servers listen at once
+        if sys.platform != "win32":  # on Windows this would let two servers listen at once
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         ours.bind(where)
         ours.listen(BACKLOG)
@@ -92,7 +97,7 @@ def _tcp(address: Address) -> Listening:
 
 
 def _resolve(address: Address) -> tuple[socket.AddressFamily, tuple[str | int, ...]]:
-    """A host's family and address: a number, the name of a network interface, or of this machine."""
+    """The family and the socket address of a host: an IP address, a network interface, or a name of this machine."""
     host = _interface(address.host) or address.host
     try:
         found = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM)

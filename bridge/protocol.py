@@ -11,15 +11,18 @@ One ZeroMQ DEALER (client) talks to one ROUTER (server). Every message is a mult
       Window ------------------------>            (one credit spent)
              <------------------------  Chunk     (answers Window.sequence; the credit comes back)
       Ping   ------------------------>
-             <------------------------  Pong      (also while the GPU works: it tells since when)
+             <------------------------  Pong      (also while the GPU works; says for how long)
       Bye    ------------------------>
 
-Raw buffers are C-contiguous little-endian pixels, one for each frame: so no frame is copied to be sent,
-and frames that only pad a window out are not sent at all. Nothing on the wire is ever decoded by a codec.
-What a number may be stands in its type, and is checked where a message comes in, on both sides: no NaN, no
-infinity, no absurd size. Limits are checked against declared shapes before any array is made. A client never has
-more windows in flight than `Welcome.credits`; one that does is refused. Chunks come in the order of their windows.
-Times are nanoseconds of the sender's monotonic clock and are never compared across hosts. Versions must be equal.
+Raw buffers are C-contiguous little-endian pixels, one buffer for each frame. So frames are sent without a copy. Frames
+that only pad a window are not sent. No image or video codec is used.
+
+The limits of each number stand in its type. Both sides check them when a message arrives: no NaN, no infinity, no
+absurd size. Sizes are checked by the declared shapes before any array is made.
+
+A client never has more windows in flight than `Welcome.credits`; further windows are refused. Chunks come in the order
+of their windows. Times are in nanoseconds of the sender's monotonic clock, and are never compared across machines. Both
+sides must have the same version.
 """
 
 from __future__ import annotations
@@ -32,38 +35,38 @@ from bridge.contract import MAX_SIDE, Chunk, Count, Message, Milliseconds, Model
 
 PROTOCOL_VERSION = 3
 HEADER_LIMIT = 64 * 1024
-"""Bytes in a header, at most."""
+"""The most bytes in a header."""
 MAX_PART_BYTES = MAX_SIDE * MAX_SIDE * 3
-"""One part of a message, at most; the sockets refuse longer ones before reading them."""
+"""The most bytes in a part of a message. The sockets refuse longer parts before they read them."""
 MAX_CREDITS = 64
 RefuseCode = Literal["version", "busy", "shape", "order", "malformed", "failed"]
 
 
 class Hello(Message, frozen=True):
-    """First word of a client; `client` is what the server's log calls it."""
+    """The first message of a client. `client` is its name in the server's log."""
 
     version: Count
     client: Name
 
 
 class Ping(Message, frozen=True):
-    """Asks whether the server lives."""
+    """Asks whether the server is alive. `t_ns` comes back in the Pong."""
 
     t_ns: Count
 
 
 class Bye(Message, frozen=True):
-    """Last word of a client."""
+    """The last message of a client."""
 
 
 class Warming(Message, frozen=True):
-    """The model is still loading; `detail` is for people."""
+    """The model is still loading. `detail` says so to the user."""
 
     detail: Words
 
 
 class Welcome(Message, frozen=True):
-    """The server will render for this client."""
+    """The server will render for this client, with up to `credits` windows in flight."""
 
     version: Count
     server: Name
@@ -72,7 +75,7 @@ class Welcome(Message, frozen=True):
 
 
 class Refuse(Message, frozen=True):
-    """Why a message was not taken. `sequence` names the window, where it was one."""
+    """The server refused a message. `sequence` is the window's number, if the message was a Window."""
 
     code: RefuseCode
     detail: Words
@@ -80,9 +83,11 @@ class Refuse(Message, frozen=True):
 
 
 class Pong(Message, frozen=True):
-    """The server lives. `rendering_ms` is how long the window in hand has taken so far, 0 if none; `queued` wait.
+    """The server is alive.
 
-    `known` is false if this client has not said Hello to it: it was restarted, or has forgotten a silent client.
+    `rendering_ms` is how long its present window has taken so far, 0 if there is none. `queued` is the number of
+    windows that wait. `known` is false if the server does not know this client: the server was restarted, or it has
+    forgotten the client because it was silent.
     """
 
     t_ns: Count

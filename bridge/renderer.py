@@ -1,7 +1,7 @@
-"""The server's threads: one loads the model and renders, one decodes beside it if that pays.
+"""The server's threads: one loads the model and renders; if the backend is pipelined, another one decodes.
 
-Queues: windows come from `Jobs`; one rendered window waits to be decoded, and rendering waits for it; what is done
-waits for the loop, which is woken, in a queue that holds every window in flight. Nothing is dropped here.
+Queues: windows come from `Jobs`. One rendered window may wait to be decoded; with a second one, rendering waits.
+Answers wait for the loop in a queue that has room for all windows in flight. Nothing is dropped here.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from supervise.worker import Worker
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.2
-"""The threads look so often whether they shall end."""
+"""How often the threads check whether they must end."""
 STOP_SECONDS = 1.0
 
 
 class Bell:
-    """Wakes a loop from any thread: a pair of connected sockets, as ZeroMQ's own may not be shared by threads."""
+    """Wakes a loop from any thread by a pair of sockets, because ZeroMQ sockets must not be shared between threads."""
 
     def __init__(self) -> None:
         self._in, self._out = socket.socketpair()
@@ -35,28 +35,28 @@ class Bell:
         self._out.setblocking(False)
 
     def fileno(self) -> int:
-        """What the loop polls."""
+        """The file descriptor that the loop polls."""
         return self._out.fileno()
 
     def ring(self) -> None:
-        """May be called from any thread, also after `close`."""
-        with contextlib.suppress(OSError):  # full: then the loop wakes up anyway
+        """Wakes the loop. May be called from any thread, also after `close`."""
+        with contextlib.suppress(OSError):  # it is full, so the loop wakes up anyway
             self._in.send(b"!")
 
     def clear(self) -> None:
-        """By the loop, when it is awake."""
+        """Empties the bell. The loop calls it when it is awake."""
         with contextlib.suppress(BlockingIOError):
             self._out.recv(4096)
 
     def close(self) -> None:
-        """Ends it."""
+        """Closes the sockets."""
         self._in.close()
         self._out.close()
 
 
 @dataclass(frozen=True)
 class Done:
-    """An answer on its way to the loop."""
+    """An answer for a client, on its way to the loop."""
 
     guest: Guest
     message: Chunk | Refuse
@@ -65,7 +65,7 @@ class Done:
 
 @dataclass(frozen=True)
 class _Undecoded:
-    """A rendered window on its way to its pictures; it took `seconds` so far."""
+    """A rendered window that is not decoded yet. Rendering it took `seconds`."""
 
     job: Job
     rendered: Rendered
@@ -73,12 +73,19 @@ class _Undecoded:
 
 
 class Renderer:
-    """Renders `jobs` with the backend that `load` gives, and rings `bell` when something is `done`."""
+    """Renders windows in threads of its own.
+
+    Args:
+        load: loads the backend.
+        jobs: the windows to render.
+        bell: rung when an answer is in `done`.
+        in_flight: the most windows in flight, which is the size of `done`.
+    """
 
     def __init__(self, load: Callable[[], Backend], jobs: Jobs, bell: Bell, in_flight: int) -> None:
         self.backend: Backend | None = None
         self.since: float | None = None
-        """When the window in hand was begun."""
+        """When the present window was begun, in seconds of the monotonic clock; None if there is none."""
         self.done: queue.Queue[Done] = queue.Queue(in_flight)
         self._load, self._jobs, self._bell = load, jobs, bell
         self._decoding: queue.Queue[_Undecoded] = queue.Queue(1)
@@ -87,17 +94,17 @@ class Renderer:
         self._workers: list[Worker] = []
 
     def start(self) -> None:
-        """Begins to load the backend, then to render."""
+        """Starts the thread that loads the backend and then renders."""
         self._workers.append(Worker("renderer", self._work))
 
     def check(self) -> None:
-        """Raises what a thread of it has raised: a server that cannot render is over."""
+        """Raises the exception of a thread that has failed. The server then ends, because it cannot render."""
         for failure in (self._unloaded, *(worker.failure for worker in list(self._workers))):
             if failure is not None:
                 raise failure
 
     def stop(self) -> None:
-        """Ends the threads; one that hangs over a window is left behind."""
+        """Ends the threads. A thread that hangs in a window is left behind after `STOP_SECONDS`."""
         self._stop.set()
         for worker in list(self._workers):
             worker.join(STOP_SECONDS)
@@ -128,7 +135,7 @@ class Renderer:
         began = time.monotonic()
         try:
             done = backend.render(window, padded(job.frames, window.length), guest.carry if follows else None)
-        except Exception:  # process boundary: one bad window must not take the server down
+        except Exception:  # process boundary: one bad window must not end the server
             self._failed(job)
             return
         guest.carry = done.carry
@@ -145,7 +152,7 @@ class Renderer:
                 self._finish(self._decoding.get(timeout=LOOK_SECONDS), pipelined=True)
 
     def _finish(self, undecoded: _Undecoded, pipelined: bool) -> None:
-        """Decodes a window and hands it to the loop."""
+        """Decodes a window and queues the answer for the loop."""
         window, began = undecoded.job.window, time.monotonic()
         try:
             frames, stage_ms = undecoded.rendered.frames, undecoded.rendered.stage_ms
@@ -159,13 +166,13 @@ class Renderer:
             width=window.width, height=window.height, stage_ms=stage_ms, period_ms=period * 1e3), frames))
 
     def _failed(self, job: Job) -> None:
-        """To be called where the exception is handled."""
+        """Logs the present exception, and answers that the window failed. Call it in an `except` block."""
         log.exception("window %d failed", job.window.sequence)
         detail = "the renderer failed on this window; the server's log says why"
         self._hand_over(Done(job.guest, Refuse(code="failed", detail=detail, sequence=job.window.sequence)))
 
     def _hand_over(self, done: Done) -> None:
-        while not self._stop.is_set():  # bound: the loop empties the queue, or stops this
+        while not self._stop.is_set():  # bound: the loop empties the queue or calls `stop`
             try:
                 self.done.put(done, timeout=LOOK_SECONDS)
             except queue.Full:

@@ -1,6 +1,6 @@
-"""The server's end: a loop over sockets that never renders; see `bridge/renderer.py` for what does.
+"""The server of the bridge: a loop over sockets. Rendering runs in other threads, see `bridge/renderer.py`.
 
-Nothing is dropped here but answers to clients that do not read them.
+Only answers to clients that do not read them are dropped here.
 """
 
 from __future__ import annotations
@@ -42,24 +42,34 @@ from bridge.renderer import Bell, Renderer
 log = logging.getLogger(__name__)
 MAX_CLIENTS, CREDITS = 4, 2
 IN_FLIGHT = MAX_CLIENTS * CREDITS + 2
-"""Windows in flight, with those in the renderer's hands for clients that are gone."""
+"""The most windows in flight, including those that are being rendered for clients that have gone."""
 SILENCE_SECONDS = 10.0
-"""A client that says nothing for so long is forgotten; living ones ping twice a second."""
+"""A client that is silent for this long is forgotten. A living client pings twice a second."""
 CROWDED_SECONDS = 1.5
-"""The same when a newcomer finds no place: a client that crashed must not keep its successor out."""
+"""The same if the server is full and a new client comes, so that a crashed client does not keep a new one out."""
 POLL_MS = 100
 
 
 @dataclass
 class _Counters:
-    """What happened, for the log at exit."""
+    """The numbers of windows taken and of refusals by code, for the log at the end."""
 
     windows: int = 0
     refused: dict[str, int] = field(default_factory=dict[str, int])
 
 
 class BridgeServer:
-    """Serves one backend to up to `MAX_CLIENTS` clients on `address`. Raises `BridgeError` if it cannot listen."""
+    """Serves one backend to up to `MAX_CLIENTS` clients.
+
+    Args:
+        address: where to listen.
+        load: loads the backend; called in the renderer's thread.
+        key: the file with the server's secret key, if other machines may connect.
+        clients: the folder with the clients' public keys, if other machines may connect.
+
+    Raises:
+        BridgeError: it cannot listen on `address`, or the keys are wrong.
+    """
 
     def __init__(self, address: str, load: Callable[[], Backend], key: Path | None = None,
                  clients: Path | None = None) -> None:
@@ -78,15 +88,15 @@ class BridgeServer:
             self._context.destroy(linger=0)
             raise
         self.address = self._listener.endpoint
-        self._open = False  # for windows, not only for Hello
+        self._open = False  # whether windows are taken, too, not only Hello
 
     def stop(self) -> None:
-        """Asks `run` to return; safe from signal handlers and other threads."""
+        """Asks `run` to return. May be called from signal handlers and other threads."""
         self._stop.set()
         self._bell.ring()
 
     def run(self) -> None:
-        """Serves until `stop`. Raises whatever loading the backend raised."""
+        """Serves until `stop` is called. Raises what `load` or a thread of the renderer has raised."""
         self._renderer.start()
         poller = self._poller()
         try:
@@ -122,7 +132,7 @@ class BridgeServer:
 
     def _send_results(self) -> None:
         with contextlib.suppress(queue.Empty):
-            while True:  # bound: what is in flight
+            while True:  # bound: the number of windows in flight
                 done = self._renderer.done.get_nowait()
                 if not done.guest.over:
                     done.guest.in_flight -= 1
@@ -133,9 +143,9 @@ class BridgeServer:
             self.counters.refused[message.code] = self.counters.refused.get(message.code, 0) + 1
         try:
             self._listener.socket.send_multipart([identity, *encode(message, frames)], zmq.NOBLOCK, copy=False)
-        except zmq.ZMQError:  # gone, or not reading
+        except zmq.ZMQError:  # the client is gone, or does not read
             if isinstance(message, Chunk):
-                self._forget(identity)  # it must say Hello again, or it would wait for that window for ever
+                self._forget(identity)  # it must say Hello again, because its window is lost
 
     def _receive(self) -> None:
         identity, *parts = self._listener.socket.recv_multipart(zmq.NOBLOCK, copy=False)
@@ -144,7 +154,7 @@ class BridgeServer:
         if self._door is not None:
             key = str(parts[0].get("User-Id")).encode() if parts else b""
             if key not in self._door.friends:
-                return  # its key was taken away since it connected
+                return  # its key was removed after it had connected
         try:
             message, frames = decode_client([p.buffer for p in parts])
         except ProtocolError as error:
@@ -175,7 +185,7 @@ class BridgeServer:
         backend = self._renderer.backend
         if backend is None or not self._open:
             return Warming(detail="the server is loading its model")
-        self._forget(who)  # a Hello begins anew
+        self._forget(who)  # a Hello starts from the beginning
         if len(self._guests) >= MAX_CLIENTS:
             self._forget_silent(CROWDED_SECONDS)
         if len(self._guests) >= MAX_CLIENTS:
@@ -187,7 +197,7 @@ class BridgeServer:
         return Welcome(version=PROTOCOL_VERSION, server="realmaster", spec=backend.spec, credits=CREDITS)
 
     def _take(self, guest: Guest | None, window: Window, frames: list[Pixels]) -> tuple[RefuseCode, str] | None:
-        """Queues a window, or says why not."""
+        """Queues a window. Returns None, or the code and the reason if the window is refused."""
         if guest is None or self._renderer.backend is None:
             return "order", "say Hello before sending windows"
         spec = self._renderer.backend.spec
@@ -204,7 +214,7 @@ class BridgeServer:
         return None
 
     def _forget_strangers(self) -> None:
-        """Lets go of clients whose keys were taken away."""
+        """Forgets the clients whose keys were removed."""
         if self._door is not None and self._door.look():
             for who in [who for who, guest in self._guests.items() if guest.key not in self._door.friends]:
                 log.info("the key of %s was taken away", self._guests[who].name)

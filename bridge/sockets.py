@@ -1,4 +1,4 @@
-"""Socket options that both ends share, in one place."""
+"""The socket options that client and server share."""
 
 from __future__ import annotations
 
@@ -9,29 +9,33 @@ import zmq
 
 HEARTBEAT_MS, TIMEOUT_MS = 500, 1500
 HANDSHAKE_MS = 5000
-"""A connection that has not said who it is by then is closed."""
+"""A connection that has not finished its handshake by then is closed."""
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 KEPT_BYTES = 512 * 1024 * 1024
 SEND_QUEUE, RECEIVE_QUEUE = 32, 4
-"""Messages that ZeroMQ may hold for a peer, and of a peer; credits keep them emptier than that."""
+"""The most messages that ZeroMQ queues to a peer and from a peer. The credits keep the queues shorter than that."""
 
 
 def keep_memory() -> None:
-    """Asks glibc to keep freed memory: a window's 36 MB would else be fetched from the kernel anew each time.
+    """Asks glibc to keep freed memory. Otherwise each window's 36 MB would be fetched from the kernel again.
 
-    Process-wide, on purpose: the other big allocations are frames too. Elsewhere than on glibc it does nothing.
+    This holds for the whole process on purpose, because the other large allocations are frames, too. Without glibc it
+    does nothing.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
-        mallopt(M_ARENA_MAX, 1)  # arenas of other threads give their memory back whatever the threshold
+        mallopt(M_ARENA_MAX, 1)  # arenas of other threads ignore the threshold
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def configure(socket: zmq.Socket[bytes], part_bytes: int) -> None:
-    """Limits, heartbeats for dead connections, no lingering. A peer that sends a part longer than that is dropped.
+    """Sets limits, heartbeats to find dead connections, and no lingering.
 
-    ZeroMQ makes room for a part before it knows who sends it, so a server's limit is the longest that it can need.
+    Args:
+        socket: the socket, not connected or bound yet.
+        part_bytes: the most bytes in a part. A peer that sends a longer part is disconnected. ZeroMQ allocates memory
+            for a part before it knows the sender, so a server should set the least limit that it can.
     """
     keep_memory()
     socket.setsockopt(zmq.MAXMSGSIZE, part_bytes)

@@ -1,1 +1,1 @@
-"""Threads that tell when they fail. Imports nothing of ours; every other package may use it."""
+"""Threads that report their failures. Every other package may use this one, and it imports none of them."""

@@ -1,8 +1,8 @@
-"""The one place where threads are made.
+"""Workers: threads whose failures are reported. All threads are made here.
 
-A `Worker` is a thread with a boundary. What its work raises is logged at once and stays readable as `trouble`, which
-the session puts into the status, the log and the page (`troubles`). Whoever would wait for a worker waits only while
-it is alive, and never without a limit: see `put` and `join`.
+If the work of a `Worker` raises an exception, it is logged at once and stays readable as `trouble`. The session shows
+the `troubles` of all workers in the status, the log and the page. Nobody waits for a worker without a limit: `put`
+waits only while the worker is alive, and `join` has a timeout.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 OURS = {"bridge", "capture", "engine_plugins", "realmaster", "trt_engines"}
 LOOK_SECONDS = 0.1
-"""Whoever waits for a worker looks so often whether it is still alive."""
+"""How often `put` checks whether the worker is still alive."""
 
 _lock = threading.Lock()
 _workers: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
 class Worker:
-    """Runs `work` in a daemon thread called `name`, which is named to people: "recorder", "renderer"."""
+    """Runs `work` in a daemon thread. `name` appears in messages to the user, such as "recorder" or "renderer"."""
 
     def __init__(self, name: str, work: Callable[[], None]) -> None:
         self.name = name
         self.failure: BaseException | None = None
-        """What the work raised, once it has."""
+        """The exception that the work has raised; None if it has raised none."""
         self._thread = threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
         with _lock:
             _workers.add(self)
@@ -42,7 +42,7 @@ class Worker:
     def _run(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except BaseException as error:  # thread boundary: nobody above could handle it
+        except BaseException as error:  # thread boundary: no caller could handle it
             self.failure = error
             log.error("%s", self.trouble, exc_info=None if _for_people(error) else error)
 
@@ -53,15 +53,21 @@ class Worker:
 
     @property
     def trouble(self) -> str:
-        """One sentence about the failure; empty while there is none."""
+        """One sentence about the failure; empty if there is none."""
         if self.failure is None:
             return ""
         return f"the {self.name} has failed and works no more: {said(self.failure)}"
 
     def put(self, items: queue.Queue[T], item: T, seconds: float = math.inf) -> bool:
-        """Hands `item` to this worker by its queue; waits for room while it is alive, at most `seconds`.
+        """Puts an item into the queue of this worker. Waits for room while the worker is alive.
 
-        Returns False if the item was not taken.
+        Args:
+            items: the queue that the worker reads.
+            item: the item.
+            seconds: the longest time to wait.
+
+        Returns:
+            Whether the item was put into the queue.
         """
         deadline = time.monotonic() + seconds
         while self.alive:
@@ -73,7 +79,7 @@ class Worker:
         return False
 
     def join(self, seconds: float) -> bool:
-        """Waits for the end of the work, at most `seconds`; returns whether it ended, and logs if it did not."""
+        """Waits up to `seconds` for the work to end. Returns whether it has ended, and logs a warning if not."""
         self._thread.join(seconds)
         if self.alive:
             log.warning("the %s did not end within %g s; it is left behind", self.name, seconds)
@@ -81,18 +87,18 @@ class Worker:
 
 
 def said(error: BaseException) -> str:
-    """An exception in one line, with its type where it was not written for people."""
+    """The exception as one line. Its type is added if its message was not written for users."""
     lines = str(error).strip().splitlines() or ["no reason given"]
     plain = _for_people(error) or isinstance(error, OSError)
     return lines[0] if plain else f"{type(error).__name__}: {lines[0]}"
 
 
 def _for_people(error: BaseException) -> bool:
-    """Whether it is one of our own errors, whose message is a sentence that says what to do."""
+    """Whether it is one of RealMaster's own errors, whose message says what to do."""
     return type(error).__module__.split(".")[0] in OURS
 
 
 def troubles() -> tuple[str, ...]:
-    """What is wrong with the workers of this process whose owners still exist, a sentence each."""
+    """One sentence for each worker of this process that has failed and whose owner still exists."""
     with _lock:
         return tuple(sorted(worker.trouble for worker in _workers if worker.failure is not None))
