@@ -1,1 +1,1 @@
-"""Getting frames and buffers out of games, screens and files. Never imports a model library."""
+"""Reads frames and buffers from games, screens and files. It never imports a model library."""

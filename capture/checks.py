@@ -1,6 +1,6 @@
-"""Whether a frame's facts can be true, asked wherever frames come in: from a ring, a plugin, a recorded session.
+"""Checks that the values of a frame are possible, wherever frames come in: from a ring, a plugin or a recording.
 
-`Frame` itself looks at its buffers alone. A frame that fails here is left out and counted; what hands it out goes on.
+`Frame` itself checks only its buffers. A frame that fails these checks is left out and counted. Its source goes on.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from capture.errors import BadFrame
 from capture.frame import MAX_BUFFERS, Camera, Frame, check_buffer
 
 MAX_SECONDS = 1e11
-"""No clock of a game shows more: three thousand years, which a float still tells to 15 microseconds."""
+"""The largest time of a game's clock: 3000 years. A float still resolves it to 15 microseconds."""
 MAX_ID, MAX_NS, MAX_DROPPED = 2**64 - 1, 2**63 - 1, 2**32 - 1
 RANGES = {"frame_id": MAX_ID, "session_id": MAX_ID, "t_capture_ns": MAX_NS, "dropped": MAX_DROPPED}
 MIN_VOLUME = 1e-9
-"""A matrix is singular if the volume that its rows span is less than this part of the product of their lengths."""
+"""A matrix counts as singular if the volume that its rows span, over the product of their lengths, is less."""
 MAX_NUMBER = float(np.finfo(np.float32).max)
 MATRICES = ("view", "projection", "previous_view", "previous_projection")
 
 
 def check_frame(frame: Frame) -> None:
-    """Raises `BadFrame` with a sentence unless every fact of `frame` is finite and in its range."""
+    """Raises `BadFrame` unless every value of `frame` is finite and in its range."""
     if not 1 <= len(frame.buffers) <= MAX_BUFFERS:
         raise BadFrame(f"a frame has 1 to {MAX_BUFFERS} buffers, not {len(frame.buffers)}")
     for kind, buffer in frame.buffers.items():
@@ -37,11 +37,11 @@ def check_frame(frame: Frame) -> None:
 
 
 def check_numbers(facts: Mapping[str, Any]) -> None:
-    """Raises `BadFrame` unless the numbers of a frame, by the names of `Frame`'s fields, are in their ranges."""
+    """Raises `BadFrame` unless the numbers of a frame are in their ranges. `facts` are named as `Frame`'s fields."""
     for name, most in RANGES.items():
         if not 0 <= facts[name] <= most:
             raise BadFrame(f"{name} is {facts[name]}; it is a number from 0 to {most}")
-    if not abs(facts["t_game"]) <= MAX_SECONDS:  # a NaN is not, either
+    if not abs(facts["t_game"]) <= MAX_SECONDS:  # also true for NaN
         raise BadFrame(f"t_game is {facts['t_game']}; it is the game's time in seconds, at most {MAX_SECONDS:.0e}")
     if not 0 <= facts["dt"] <= MAX_SECONDS:
         raise BadFrame(f"dt is {facts['dt']}; it is the seconds since the frame before, 0 or more")
@@ -52,7 +52,7 @@ def check_numbers(facts: Mapping[str, Any]) -> None:
 def check_camera(camera: Camera) -> None:
     """Raises `BadFrame` unless each matrix is (4, 4), finite and can be inverted, and `near` is less than `far`.
 
-    `far` may be infinite. A matrix that is transposed, or of another space, passes: `check-plugin` tells those.
+    `far` may be infinite. A transposed matrix, or one of another space, passes; `check-plugin` finds those.
     """
     check_lens(camera.near, camera.far)
     for name in MATRICES:
@@ -61,12 +61,12 @@ def check_camera(camera: Camera) -> None:
 
 def check_lens(near: float, far: float) -> None:
     """Raises `BadFrame` unless `near` is finite and less than `far`, both in metres."""
-    if not math.isfinite(near) or not near < far:  # a NaN is not less, either
+    if not math.isfinite(near) or not near < far:  # also true for NaN
         raise BadFrame(f"the camera's near is {near} m and its far {far} m; near is finite, and less")
 
 
 def check_matrix(name: str, numbers: tuple[float, ...]) -> None:
-    """Raises `BadFrame` unless `numbers`, row by row, are a good matrix of a camera, `name` being one of `MATRICES`."""
+    """Raises `BadFrame` unless `numbers`, row by row, are a valid matrix. `name` is one of `MATRICES`."""
     if wrong := _wrong(numbers, name.endswith("view")):
         raise BadFrame(f"the camera's {name} {wrong}")
 
@@ -76,15 +76,16 @@ def _wrong(numbers: tuple[float, ...], view: bool) -> str:
     if len(numbers) != 16 or not all(abs(n) <= MAX_NUMBER for n in numbers):
         return "is not 16 finite numbers"
     rows = [numbers[i:i + 4] for i in range(0, 16, 4)]
-    if view:  # where the camera is says nothing about its matrix
+    if view:  # the camera's position does not matter for whether it can be inverted
         rows = [(*row[:3], float(i == 3)) for i, row in enumerate(rows)]
     return "" if _volume(rows) > MIN_VOLUME else "cannot be inverted"
 
 
 def _volume(rows: list[tuple[float, ...]]) -> float:
-    """What four vectors span, as a part of what they would at right angles: |determinant| / product of lengths.
+    """The volume that four vectors span, divided by the product of their lengths: 0 (singular) to 1 (orthogonal).
 
-    By Laplace's expansion along two rows; for so few numbers numpy's calls cost ten times the arithmetic.
+    The determinant is computed by Laplace expansion along two rows. For so few numbers, numpy's calls cost ten times
+    the arithmetic.
     """
     lengths = [math.hypot(*row) for row in rows]
     if not all(lengths):

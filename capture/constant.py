@@ -1,4 +1,4 @@
-"""A file at a constant frame rate."""
+"""Reads a file at a constant frame rate."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ NS = 1_000_000_000
 
 
 class ConstantRateSource:
-    """The frames of `source` that are due at `rate` a second: the nearest ones, left out or repeated as need be."""
+    """Gives `rate` frames per second of `source`: each is the nearest in time, so frames are left out or repeated."""
 
     trouble = ""
 
     def __init__(self, source: FileSource, rate: Fraction) -> None:
         self.source, self._rate = source, rate
         self.info: SourceInfo = replace(source.info, rate=rate)
-        self._length = source.info.rate or rate  # of the last frame, for want of a next one
+        self._length = source.info.rate or rate  # frames per second, for the length of the last frame
         self._held: Frame | None = None
         self._next: Frame | None = None
         self._start_ns, self._count, self._lost, self._ended = 0, 0, 0, False
@@ -36,13 +36,13 @@ class ConstantRateSource:
             self.read(0.0)
 
     def read(self, timeout: float) -> Frame | None:
-        """See `FrameSource.read`. A repeated frame is no cut, and what was lost before it is counted once."""
+        """See `FrameSource.read`. A repeated frame is no cut, and does not count the lost frames before it again."""
         if self._held is None and not self._ended:
             self._held, self._next = self._read(), self._read()
             self._start_ns = self._held.t_capture_ns if self._held else 0
         due_ns = self._start_ns + round(self._count * NS / self._rate)
         while self._held and self._next and self._next.t_capture_ns < due_ns + NS / (2 * self._rate):
-            # a frame that is left out leaves its cut and its count to the next one
+            # the flags and the count of a frame that is left out pass to the next one
             flags, dropped = self._held.flags | self._next.flags, self._held.dropped + self._next.dropped
             self._held, self._next = replace(self._next, flags=flags, dropped=dropped), self._read()
         held = self._held
@@ -64,7 +64,7 @@ class ConstantRateSource:
             return None
 
     def keep_alive(self) -> None:
-        """See `FrameSource.keep_alive`: nothing waits for this source's reader."""
+        """See `FrameSource.keep_alive`. Does nothing, because no game waits."""
 
     def close(self) -> None:
         """See `FrameSource.close`."""
@@ -72,6 +72,6 @@ class ConstantRateSource:
 
 
 def exact_rate(fps: float) -> Fraction:
-    """The rate that people mean: 29.97 is 30000/1001, as 23.976 and 59.94 are of that kind."""
+    """The exact rate that `fps` stands for: 29.97 is 30000/1001, and 23.976 and 59.94 likewise."""
     thousandth = Fraction(round(fps * 1.001) * 1000, 1001)
     return thousandth if fps != round(fps) and abs(thousandth - fps) < 0.005 else Fraction(fps).limit_denominator(1000)

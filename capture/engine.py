@@ -1,4 +1,4 @@
-"""Frames from a game that publishes a shared-memory ring."""
+"""Reads frames from a game that publishes a shared-memory ring."""
 
 from __future__ import annotations
 
@@ -16,29 +16,36 @@ from capture.source import Pacing, SourceInfo
 
 POLL_SECONDS = 0.1
 TELL_SECONDS = 1.0
-"""A ring that gives no good frame for so long, though it has new ones, is worth a word."""
+"""If a ring has new frames, but no valid one for this long, it is reported."""
 FINISH_SECONDS = 3.0
-"""So long, at most, what a game has left is read: longer than a ring takes to be known as nobody's."""
+"""The longest time that the last frames of a game are read after its end. A dead ring is noticed sooner."""
 
 
 class EngineSource:
-    """Reads ring `name`; only buffers of `kinds` are copied out of it.
+    """Reads the ring of a game. Invalid frames are left out and counted.
 
-    A game that crashes, pauses or is replaced may come back: then the first frame says that the
-    picture has jumped. With `patience`, the constructor waits so many seconds for the game, and the
-    source ends with it. Without, it waits for ever, in `read`, for the first game and for the next;
-    but with `ends` it ends with a game that closes its ring properly. Frames that are not what they
-    should be are left out and counted.
+    A game that crashes, pauses or is replaced may come back. Its first frame then has the flag RESET.
+
+    Args:
+        name: the name of the ring.
+        pacing: whether every frame is read, and whether the game waits.
+        patience: the seconds that the constructor waits for the game's first frame. The source then ends with the game.
+            If None, `read` waits without limit for the first game, and for the next one after a crash.
+        ends: the source also ends, without `patience`, when a game closes its ring properly.
+        kinds: the buffers that are read.
+
+    Raises:
+        CaptureError: the name is not valid, or no game came within `patience` seconds.
     """
 
     def __init__(self, name: str, pacing: Pacing = Pacing.FREERUN, patience: float | None = 10.0, *,
                  ends: bool = True, kinds: Collection[Kind] = tuple(Kind)) -> None:
-        ring_path(name)  # a bad name is told at once
+        ring_path(name)  # raises at once if the name is not valid
         self.name, self.pacing, self.kinds, self.ends = name, pacing, kinds, ends
         self.whole = False
-        """Set to read the next frames with all of their buffers, whatever `kinds` says; see `plain`."""
+        """If true, the next frames are read with all of their buffers, not only `kinds`; see `plain`."""
         self.period = 0.0
-        """Seconds in which one frame is taken: a game may then read back fewer. 0: every frame."""
+        """One frame per this many seconds is needed, so the game may read back fewer from its GPU. 0: every frame."""
         self.comes_back = True
         self.info = SourceInfo(f"engine:{name}", 0, 0, None, live=True)
         self.trouble = f"waiting for a game to publish ring {name}"
@@ -50,7 +57,7 @@ class EngineSource:
             self.comes_back = False
 
     def _wait_for_first(self, deadline: float) -> None:
-        """Waits for a frame, which the first `read` then gives. Raises `CaptureError` if none comes."""
+        """Waits for the first frame, which the next `read` returns. Raises `CaptureError` if none comes."""
         while self.first is None:
             self.first = self.read(POLL_SECONDS)
             if self.first is None and time.monotonic() > deadline:
@@ -61,7 +68,7 @@ class EngineSource:
                                    "name it was given")
 
     def _attach(self) -> None:
-        """Opens the ring of a living game, if there is one."""
+        """Opens the ring, if a living game publishes it."""
         try:
             reader = RingReader(self.name, self.kinds, firm=self.pacing is Pacing.FRAMELOCKED)
         except NoRing:
@@ -86,7 +93,7 @@ class EngineSource:
         if self.reader is None:
             self._attach()
         if self.reader is None:
-            time.sleep(timeout)  # nothing to wait on: the ring does not exist yet
+            time.sleep(timeout)  # the ring does not exist yet
             return None
         try:
             return self._next(self.reader, time.monotonic() + timeout)
@@ -95,7 +102,7 @@ class EngineSource:
             return None
 
     def _next(self, reader: RingReader, deadline: float) -> Frame | None:
-        """The next good frame, or None if there is none until `deadline`. Raises `SourceEnded`."""
+        """The next valid frame; None if none comes until `deadline`. Raises `SourceEnded` if the game is gone."""
         reader.kinds = tuple(Kind) if self.whole else self.kinds
         reader.lease.period_ns = int(self.period * 1e9)
         reader.acknowledge()
@@ -123,13 +130,13 @@ class EngineSource:
         return replace(frame, flags=flags, dropped=dropped, session_id=session_id)
 
     def plain(self, frame: Frame) -> Frame:
-        """A frame without the buffers that `kinds` does not name."""
+        """See `GameSource.plain`."""
         if frame.buffers.keys() <= set(self.kinds):
             return frame
         return replace(frame, buffers={kind: buffer for kind, buffer in frame.buffers.items() if kind in self.kinds})
 
     def _lost(self, reader: RingReader, end: SourceEnded) -> None:
-        """The game is gone. Raises `end` if that was all."""
+        """Closes the ring of a game that is gone. Raises `end` if the source ends with it."""
         if self.info.width and (not self.comes_back or (self.ends and reader.closed)):
             raise end
         self.trouble = reader.complaint if self._new and reader.complaint else f"{end}; waiting for it to come back"
@@ -137,7 +144,7 @@ class EngineSource:
         reader.close()
 
     def finish(self) -> bool:
-        """The game will not come back: the source ends when it has given what is left. False if it never gave one."""
+        """Ends the source after the frames that are left. Returns whether the game has ever given a frame."""
         self.comes_back = False
         self._until = min(self._until, time.monotonic() + FINISH_SECONDS)
         return self.info.width > 0

@@ -1,4 +1,4 @@
-"""Errors of the capture layer; every message says what to do next."""
+"""The errors of the capture layer. Every message says what to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ class CaptureError(Exception):
 
 
 class SourceEnded(Exception):
-    """The source has no more frames: the file is over, or the game closed its ring. `lost`: how many are missing."""
+    """The source has no more frames, because the file or the game has ended. `lost` frames at its end are missing."""
 
     def __init__(self, message: str, lost: int = 0) -> None:
         super().__init__(message)
@@ -16,4 +16,4 @@ class SourceEnded(Exception):
 
 
 class BadFrame(CaptureError):
-    """One frame says what cannot be. It is left out and counted; the next one may be good."""
+    """A frame has impossible values. It is left out and counted. The next frame may be valid."""

@@ -1,17 +1,17 @@
-"""The frame contract: what a game hands over, in which units, and how it lies in memory.
+"""The contract of frames: what a game gives, in which units, and how it is laid out in memory.
 
-A frame is a fixed 1024-byte little-endian header, then its buffers, each tightly packed with rows
-top-down. `HEADER` and `BUFFER` are the layout that C and C# mirror. A buffer that the game does not
-have is absent, never zeros. Conventions:
+A frame is a little-endian header of 1024 bytes, followed by its buffers. Each buffer is tightly packed, with its top
+row first. The C and C# code has the same layout as `HEADER` and `BUFFER`. A buffer that the game does not have is left
+out, never filled with zeros. Conventions:
 
 * matrices: column vectors, stored column-major, without jitter; world units times
   `metres_per_unit` are metres; the camera looks along -z of view space unless `camera` says else
 * DEPTH: `INVERSE_Z` is 1 / view-space distance in 1/m (0 = infinitely far), `LINEAR_Z` is metres
-* MOTION: pixels, y down, previous = current + motion, camera and objects both included
+* MOTION: pixels, y down, previous = current + motion; it includes the motion of camera and objects
 * NORMAL: world space; OBJECT_ID: 0 is the static world
-* times: `t_capture_ns` is the capturing host's monotonic clock, `t_game` the game's own seconds
+* times: `t_capture_ns` is the capturing machine's monotonic clock in ns, `t_game` the game's own time in seconds
 
-The header is 1024 bytes, not 512, so that 16 buffers fit and 128 bytes stay in reserve.
+The header has 1024 bytes, so that 16 buffers fit and 128 bytes stay in reserve.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Kind(IntEnum):
 
 
 class Encoding(IntEnum):
-    """How a buffer's numbers are meant, one per `FORMATS` row."""
+    """What the numbers of a buffer mean; see `FORMATS`."""
 
     RGBA8 = 1
     INVERSE_Z = 2
@@ -66,14 +66,14 @@ FORMATS: dict[tuple[Kind, Encoding], tuple[str, int]] = {
     (Kind.NORMAL, Encoding.WORLD_XYZ0): ("<f2", 4),
     (Kind.OBJECT_ID, Encoding.INDEX): ("<u4", 1),
 }
-"""The whole list of what may be in a frame: dtype and channels of each kind and encoding."""
+"""The dtype and the number of channels of each kind and encoding. A frame may have no others."""
 
 
 class Flags(IntFlag):
     """Facts about a frame."""
 
     NONE = 0
-    RESET = 1  # a cut or teleport: nothing before this frame relates to it
+    RESET = 1  # a cut or teleport: the frames before have nothing to do with this one
     HUD_IN_COLOR = 2
     PAUSED = 4
 
@@ -101,14 +101,14 @@ HEADER = np.dtype({
                 52, 56, 60, 64, 128, 192, 256,
                 320, 324, 328, 332, 336, 384],
     "itemsize": HEADER_BYTES})
-"""Byte offsets are written out, so that this table is the specification for C and C#."""
+"""The layout of the header. The offsets in bytes are explicit: this table is the specification for C and C#."""
 
 _DTYPE_CODES = {"<u1": 1, "<f2": 2, "<f4": 3, "<u4": 4}
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Matrices (4, 4) f32 for column vectors; near and far in metres (far may be inf)."""
+    """Matrices, (4, 4) f32, for column vectors, and the near and far planes in metres. `far` may be infinite."""
 
     view: NDArray[np.float32]
     projection: NDArray[np.float32]
@@ -121,7 +121,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Buffer:
-    """One image: `data` (H, W, C), its dtype and channels given by `FORMATS`."""
+    """One buffer: `data` is (H, W, C). `FORMATS` gives its dtype and channels."""
 
     encoding: Encoding
     data: NDArray[Any]
@@ -129,7 +129,7 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a game with whatever buffers the game gave."""
+    """One frame of a game, with the buffers that the game gave. Raises `BadFrame` if a buffer is not valid."""
 
     frame_id: int
     t_capture_ns: int
@@ -137,11 +137,11 @@ class Frame:
     t_game: float = 0.0
     dt: float = 0.0
     flags: Flags = Flags.NONE
-    dropped: int = 0  # frames lost between the previous frame handed out and this one
+    dropped: int = 0  # frames lost between the frame before and this one
     session_id: int = 0
     camera: Camera | None = None
     metres_per_unit: float = 1.0
-    size: tuple[int, int] = field(init=False)  # width, height of the final colour
+    size: tuple[int, int] = field(init=False)  # width and height of COLOR
 
     def __post_init__(self) -> None:
         if Kind.COLOR not in self.buffers:
@@ -153,13 +153,13 @@ class Frame:
 
     @property
     def rgb(self) -> NDArray[np.uint8]:
-        """Final colour (H, W, 3) u8 sRGB, a copy."""
+        """A copy of the final colour, (H, W, 3) u8 sRGB."""
         # OpenCV drops a channel ten times faster than numpy copies a strided view.
         return np.asarray(cv2.cvtColor(self.buffers[Kind.COLOR].data, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
 def check_buffer(kind: Kind, buffer: Buffer) -> None:
-    """Raises `BadFrame` unless `buffer` is one of `FORMATS` and of a sane size."""
+    """Raises `BadFrame` unless `buffer` is in one of `FORMATS` and its sides are 1 to `MAX_SIDE`."""
     known = FORMATS.get((kind, buffer.encoding))
     if known is None:
         raise BadFrame(f"{kind.name} cannot be encoded as {buffer.encoding.name}; see FORMATS in capture/frame.py")
@@ -173,13 +173,13 @@ def check_buffer(kind: Kind, buffer: Buffer) -> None:
 
 
 def color_frame(frame_id: int, t_capture_ns: int, rgb: NDArray[np.uint8], **rest: Any) -> Frame:
-    """A frame of final colour only, from (H, W, 3) u8."""
+    """Makes a frame of final colour only, from `rgb`, (H, W, 3) u8. `rest` are further fields of `Frame`."""
     rgba = np.asarray(cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2RGBA), np.uint8)
     return Frame(frame_id, t_capture_ns, {Kind.COLOR: Buffer(Encoding.RGBA8, rgba)}, **rest)
 
 
 def packed_size(frame: Frame) -> int:
-    """Bytes that `pack_into` needs."""
+    """The number of bytes that `pack_into` needs for `frame`."""
     return HEADER_BYTES + sum(_aligned(b.data.nbytes) for b in frame.buffers.values())
 
 
@@ -222,9 +222,15 @@ def _pack_camera(header: Any, camera: Camera) -> None:
 
 
 def unpack(memory: memoryview, pool: SlabPool | None = None, kinds: Collection[Kind] = tuple(Kind)) -> Frame:
-    """Reads a frame and copies its buffers of `kinds` out, into memory of `pool` if there is one.
+    """Reads a packed frame and copies its buffers.
 
-    Raises `BadFrame` if the bytes are not a valid frame.
+    Args:
+        memory: the packed frame.
+        pool: gives the memory for the buffers, if there is one.
+        kinds: the buffers to copy. COLOR must be among them.
+
+    Raises:
+        BadFrame: the bytes are not a valid frame.
     """
     def copy(offset: int, into: NDArray[np.uint8]) -> None:
         np.copyto(into, np.frombuffer(memory, np.uint8, len(into), offset))
@@ -234,8 +240,17 @@ def unpack(memory: memoryview, pool: SlabPool | None = None, kinds: Collection[K
 
 def unpack_by(read: Callable[[int, NDArray[np.uint8]], None], head: memoryview, size: int,
               pool: SlabPool | None = None, kinds: Collection[Kind] = tuple(Kind)) -> Frame:
-    """`unpack` where the frame lies elsewhere: `head` is its header, `size` its bytes, `read` fills an array (N,) u8
-    with those from an offset on.
+    """Reads a packed frame that is not in memory, such as one in a file.
+
+    Args:
+        read: fills an array, (N,) u8, with the frame's bytes from an offset on.
+        head: the frame's header.
+        size: the number of bytes of the frame.
+        pool: as for `unpack`.
+        kinds: as for `unpack`.
+
+    Raises:
+        BadFrame: the bytes are not a valid frame.
     """
     if len(head) < HEADER_BYTES:
         raise BadFrame("not a frame: shorter than its header")
@@ -265,7 +280,7 @@ def unpack_by(read: Callable[[int, NDArray[np.uint8]], None], head: memoryview, 
 
 @dataclass(frozen=True)
 class _Located:
-    """Where a buffer lies in a packed frame; `size` and `offset` in bytes, checked."""
+    """The position of a buffer in a packed frame, checked. `offset` and `size` are in bytes."""
 
     kind: Kind
     encoding: Encoding
@@ -276,7 +291,7 @@ class _Located:
 
 
 def _locate(entry: Any, limit: int) -> _Located:
-    """Reads and checks one buffer's entry; it must lie within `limit` bytes."""
+    """Reads and checks the header's entry of one buffer, which must end within `limit` bytes."""
     try:
         kind, encoding = Kind(int(entry["kind"])), Encoding(int(entry["encoding"]))
         dtype, channels = FORMATS[kind, encoding]

@@ -1,4 +1,4 @@
-"""A file played at its own speed, so that it can stand in for a live game."""
+"""Plays a file at its own speed, so that it can replace a live game."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from capture.frame import Frame
 from capture.source import FrameSource, SourceInfo
 
 LATE_SECONDS = 0.1
-"""What is later than this is not made up for: the rest is shown later too, at its own speed."""
+"""If a frame is later than this, the frames after it are delayed as well, instead of played faster."""
 
 
 class RealTimeSource:
-    """Hands out the frames of `source` when they are due, stamped with the present time."""
+    """Gives the frames of `source` when they are due, with the present time as their capture time."""
 
     trouble = ""
 
@@ -21,12 +21,12 @@ class RealTimeSource:
         self.source = source
         self.info: SourceInfo = replace(source.info, live=True)
         self.position = 0.0
-        """Where in the file the last frame was, in seconds."""
+        """The time of the last frame in the file, in seconds."""
         self._next: Frame | None = None
-        self._offset: float | None = None  # from the file's seconds to the clock's
+        self._offset: float | None = None  # the clock's seconds minus the file's
 
     def restart(self) -> None:
-        """The next frame is due at once: the source was sought in."""
+        """Makes the next frame due at once. Call it after a seek in `source`."""
         self._next = self._offset = None
 
     def read(self, timeout: float) -> Frame | None:

@@ -1,4 +1,4 @@
-"""A recorded session played like a film: from anywhere in it, at its own speed, with the pictures that it showed."""
+"""Plays a recorded session at its own speed, with seeking, and with its recorded photoreal pictures."""
 
 from __future__ import annotations
 
@@ -15,21 +15,25 @@ from capture.recording.photos import PhotoTracks
 from capture.session import SessionSource
 
 START_SECONDS = 10.0
-"""So long it waits for somebody to look before it begins."""
+"""How long it waits for a viewer before it begins."""
 
 
 class PlayedSession(RealTimeSource):
-    """Raises `SourceEnded` once, after the last frame; then there are no frames until it is sought in.
+    """A source that plays a recorded session.
 
-    Nothing comes before `ready()`, or before `START_SECONDS` have passed. With `recorded`, `photo` is the photoreal
-    picture of the last frame.
+    After the last frame, `read` raises `SourceEnded` once. Then it gives no frames until `seek` is called. It begins
+    when `ready()` is true, or after `START_SECONDS`.
+
+    Args:
+        session: the recorded session.
+        recorded: also read the recorded photoreal pictures. `photo` is the one of the last frame, (H, W, 3) u8.
     """
 
     def __init__(self, session: SessionSource, recorded: bool) -> None:
         super().__init__(session)
         self.session = session
         self.seconds = session.seconds
-        """Length of the whole session."""
+        """The length of the whole session, in seconds."""
         self.photos = PhotoTracks(session.path) if recorded else None
         if self.photos is not None and session.first:
             self.photos.seek(session.index.pts[session.first])
@@ -40,7 +44,7 @@ class PlayedSession(RealTimeSource):
         self._wanted: float | None = None
 
     def seek(self, seconds: float) -> None:
-        """Goes on from there; may be called from any thread."""
+        """Continues from the time `seconds` in the session. May be called from any thread."""
         self._wanted = seconds
 
     def read(self, timeout: float) -> Frame | None:
@@ -54,7 +58,7 @@ class PlayedSession(RealTimeSource):
             self._over = False
         self._started = self._started or self.ready() or time.monotonic() - self._since > START_SECONDS
         if self._over or not self._started:
-            time.sleep(timeout)  # the caller's own limit
+            time.sleep(timeout)  # bounded by the caller's timeout
             return None
         try:
             frame = super().read(timeout)

@@ -1,6 +1,6 @@
-"""Memory for frames that is used again once nobody looks at it.
+"""Reuses the memory of frames that nobody uses any more.
 
-Fresh memory costs a page fault every 4 KiB, more than copying a frame into it does.
+New memory costs a page fault for every 4 KiB, which takes longer than copying a frame into it.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 
 class SlabPool:
-    """Hands out slabs of bytes. A slab is free again when no array is left that views it.
+    """Gives out slabs of bytes. A slab is free again when no array views it any more.
 
-    There are as many slabs as frames were ever alive at once; who holds frames bounds their number.
+    The pool holds as many slabs as frames existed at the same time, so its users bound its size.
     """
 
     def __init__(self) -> None:
         self._slabs: list[NDArray[np.uint8]] = []
 
     def take(self, size: int) -> NDArray[np.uint8]:
-        """A slab of at least `size` bytes; slabs of another generation's size are let go."""
+        """A free slab of at least `size` bytes, (N,) u8. Smaller slabs are dropped from the pool."""
         self._slabs = [s for s in self._slabs if len(s) >= size]
         for i in range(len(self._slabs)):
-            # One reference is the list's, one getrefcount's own argument; any more is a view's.
+            # One reference is the list's and one is getrefcount's argument. Further ones are views.
             if sys.getrefcount(self._slabs[i]) <= 2:
                 return self._slabs[i]
         self._slabs.append(np.empty(size, np.uint8))

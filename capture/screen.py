@@ -1,7 +1,8 @@
-"""Frames grabbed from the screen: a region of it (X11, Windows, macOS), or one window (X11).
+"""Grabs frames from the screen: a region of it (X11, Windows, macOS) or one window (X11).
 
-Polling gives duplicates; identical images are dropped here, silently, as they carry no time. There is no depth and no
-frame number in a screen. A region shows whatever lies there; a window is grabbed by itself, see `capture.x11.window`.
+Polling gives the same picture several times; repeated pictures are dropped without being counted. A screen gives no
+depth and no frame numbers. A region shows everything that lies there. A window is grabbed alone, see
+`capture.x11.window`.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from capture.source import SourceInfo
 
 Region = tuple[int, int, int, int]  # left, top, width, height in pixels
 LOOK_SECONDS = 2.0
-"""How often the size of a screen that is grabbed as a whole is looked at, and a failed grab tried again."""
+"""How often the size of a whole screen is checked, and a failed grab is tried again."""
 
 
 class Grab(Protocol):
-    """What pictures are grabbed from."""
+    """A region or a window from which pictures are grabbed."""
 
     jumped: bool
-    """Whether the next picture has nothing to do with the last; whoever has seen it clears it."""
+    """Whether the next picture has nothing to do with the last one. The reader sets it to false."""
 
     @property
     def trouble(self) -> str:
@@ -38,16 +39,16 @@ class Grab(Protocol):
         ...
 
     def picture(self) -> NDArray[np.uint8] | None:
-        """(H, W, 3) u8 RGB, or None if there is none just now. Raises `CaptureError`."""
+        """Grabs a picture, (H, W, 3) u8 RGB; None if there is none now. Raises `CaptureError` if that fails."""
         ...
 
     def close(self) -> None:
-        """Lets go of it; may be called twice."""
+        """Ends grabbing. May be called twice."""
         ...
 
 
 def parse_region(text: str) -> Region:
-    """`"640x360+10+20"` to a region. Raises `CaptureError`."""
+    """Parses a region such as `"640x360+10+20"`. Raises `CaptureError` if `text` is not one."""
     try:
         size, left, top = text.split("+")
         width, height = (int(v) for v in size.split("x"))
@@ -60,7 +61,7 @@ def parse_region(text: str) -> Region:
 
 
 def window_grab(title: str) -> Grab:
-    """The window that `title` means: part of its title, or its id (X11 only). Raises `CaptureError`."""
+    """Finds a window by a part of its title or by its id (X11 only). Raises `CaptureError` if there is none."""
     if not sys.platform.startswith("linux"):
         raise CaptureError("finding a window by title works on X11 only: give --region WIDTHxHEIGHT+LEFT+TOP")
     _check_display()
@@ -76,7 +77,7 @@ def _check_display() -> None:
 
 
 class RegionGrab:
-    """A region of the screen, or the whole first monitor, whatever its size becomes. Raises `CaptureError`."""
+    """Grabs a region of the screen, or the whole first monitor. Raises `CaptureError` if there is no screen."""
 
     def __init__(self, region: Region | None = None) -> None:
         self.region, self.trouble, self.jumped = region, "", True
@@ -85,7 +86,7 @@ class RegionGrab:
         self._open()
 
     def _open(self) -> None:
-        """Looks at the screen anew."""
+        """Opens the screen again, and reads its size."""
         self.close()
         self._look_at = time.monotonic() + LOOK_SECONDS
         try:
@@ -121,7 +122,7 @@ class RegionGrab:
 
 
 class ScreenSource:
-    """Takes up to `rate` pictures a second of what is grabbed. Raises `CaptureError` if there are none at the start."""
+    """Grabs up to `rate` pictures per second from `grab`. Raises `CaptureError` if there is none at the start."""
 
     def __init__(self, grab: Grab, rate: float = 30.0) -> None:
         self.grab = grab
@@ -141,7 +142,7 @@ class ScreenSource:
         return self.grab.trouble
 
     def read(self, timeout: float) -> Frame | None:
-        """See `FrameSource.read`; None when nothing on the screen changed in time."""
+        """See `FrameSource.read`. Returns None if nothing on the screen has changed within `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while True:
             wait = self.due - time.monotonic()
@@ -156,7 +157,7 @@ class ScreenSource:
                 return frame
 
     def _new(self, image: NDArray[np.uint8], now: int) -> Frame | None:
-        """The next frame, unless it looks as the last one did."""
+        """The picture as a frame; None if it equals the last one. `now` is in ns."""
         last, self.last = self.last, image
         jumped = self.grab.jumped or last is None or last.shape != image.shape
         if last is not None and not jumped and np.array_equal(image, last):
@@ -168,7 +169,7 @@ class ScreenSource:
                            flags=Flags.HUD_IN_COLOR | (Flags.RESET if jumped else Flags.NONE))
 
     def keep_alive(self) -> None:
-        """See `FrameSource.keep_alive`: nothing waits for this source's reader."""
+        """See `FrameSource.keep_alive`. Does nothing, because no game waits."""
 
     def close(self) -> None:
         """See `FrameSource.close`."""

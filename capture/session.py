@@ -1,4 +1,4 @@
-"""Frames of a recorded session, in order, from anywhere in it. Its format: `capture/recording/layout.py`."""
+"""Reads the frames of a recorded session, with seeking. Its format is in `capture/recording/layout.py`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,19 @@ from capture.video.tracks import TrackReader
 
 
 class SessionSource:
-    """Plays the frames of `path` between `start` and `stop` seconds (0 for the end), with buffers of `kinds`.
+    """Reads the frames of a recorded session.
 
-    `t_capture_ns` of a frame is its place in the session, and `dropped` counts what is missing before it: lost in
-    recording, or left out because its line cannot be used. Raises `CaptureError` if the session is unfinished or
-    damaged.
+    `t_capture_ns` of a frame is its time in the session. `dropped` counts the frames that are missing before it: those
+    that were lost during recording, and those whose line in the index cannot be used.
+
+    Args:
+        path: the folder of the session.
+        start: the time of the first frame, in seconds.
+        stop: the time at which to end, in seconds; 0 for the end of the session.
+        kinds: the buffers to read.
+
+    Raises:
+        CaptureError: the session is unfinished or damaged, or no frame lies between `start` and `stop`.
     """
 
     trouble = ""
@@ -44,12 +52,12 @@ class SessionSource:
 
     @property
     def seconds(self) -> float:
-        """Length of the whole session."""
+        """The length of the whole session, in seconds."""
         return self.index.pts[-1] / 1000
 
     @property
     def frames_hint(self) -> int:
-        """How many frames there are from here on."""
+        """The number of frames from the next one to the end."""
         return self.end - self.next
 
     def _rate(self) -> Fraction:
@@ -57,17 +65,17 @@ class SessionSource:
         return Fraction(max(1, round((len(self.index.pts) - 1) * 1_000_000 / span)), 1000) if span else Fraction(24)
 
     def seek(self, seconds: float) -> None:
-        """The next frame is the first one at or after `seconds`; it says that the picture has jumped."""
+        """Makes the first frame at or after `seconds` the next one. It gets the flag RESET."""
         self.seek_frame(min(max(self.index.at(seconds), self.first), self.end - 1))
         self._cut = True
 
     def seek_frame(self, number: int) -> None:
-        """The next frame is the session's frame `number`, as if those before it had just been read."""
+        """Makes frame `number` of the session the next one, as if the frames before it had been read."""
         self.next, self._cut = number, number == self.first
         self._close_tracks()
 
     def skip(self, count: int) -> None:
-        """Leaves out the next `count` frames."""
+        """See `FileSource.skip`."""
         self.seek_frame(self.next + count)
 
     def read(self, timeout: float) -> Frame | None:
@@ -106,7 +114,7 @@ class SessionSource:
         self._tracks, self._section = {}, -1
 
     def keep_alive(self) -> None:
-        """See `FrameSource.keep_alive`: nothing waits for this source's reader."""
+        """See `FrameSource.keep_alive`. Does nothing, because no game waits."""
 
     def close(self) -> None:
         """See `FrameSource.close`."""

@@ -1,4 +1,4 @@
-"""Where frames come from: one interface for games, screens and files."""
+"""Sources of frames: the interfaces that games, screens and files share."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from capture.frame import Frame
 
 
 class Pacing(Enum):
-    """How a live source and its reader keep step (names as in Unreal's shared-memory media)."""
+    """Whether a game waits for its reader, and which frames are read (names as in Unreal's shared-memory media)."""
 
     FRAMELOCKED = "framelocked"
-    """The game waits for the reader: nothing is lost, the game may slow down."""
+    """The game waits for the reader. No frame is lost, but the game may slow down."""
     GENLOCKED = "genlocked"
-    """Every frame in order while the reader keeps up; a gap is counted and starts a new window."""
+    """Every frame is read in order while the reader keeps up. A gap is counted and starts a new window."""
     FREERUN = "freerun"
-    """The newest frame wins; what was skipped is counted."""
+    """The newest frame is read. Skipped frames are counted."""
 
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """What a source is: `rate` is None where frames come when they come."""
+    """Facts about a source. `rate` is in frames per second, or None if frames come at no fixed rate."""
 
     name: str
     width: int
@@ -33,56 +33,64 @@ class SourceInfo:
 
 
 class FrameSource(Protocol):
-    """Hands out frames in order, each with a rising `frame_id` and the count lost before it."""
+    """Gives frames in order. `frame_id` rises, and `dropped` counts the frames lost before each."""
 
     @property
     def info(self) -> SourceInfo:
-        """Name, size and rate; the size is 0x0 until it is known."""
+        """The name, size and rate of the source. The size is 0x0 until it is known."""
         ...
 
     @property
     def trouble(self) -> str:
-        """Why no frames come just now, in one sentence; empty if all is well."""
+        """One sentence on why no frames come now; empty if they come."""
         ...
 
     def read(self, timeout: float) -> Frame | None:
-        """The next frame, or None if none came within `timeout` seconds.
+        """Reads the next frame.
 
-        Raises `SourceEnded` when there will be no more, `CaptureError` when the source broke.
+        Args:
+            timeout: the longest time to wait, in seconds.
+
+        Returns:
+            The frame; None if none came in time.
+
+        Raises:
+            SourceEnded: there are no more frames.
+            CaptureError: a frame could not be read, or the source has failed.
         """
         ...
 
     def keep_alive(self) -> None:
-        """Tells a game that waits for its reader that there is one, which reads nothing just now."""
+        """Tells a game that waits for its reader that the reader is alive, although it reads nothing now."""
         ...
 
     def close(self) -> None:
-        """Lets go of it; may be called twice."""
+        """Closes the source. May be called twice."""
         ...
 
 
 @runtime_checkable
 class GameSource(FrameSource, Protocol):
-    """A source that can be told how much of a running game is wanted."""
+    """A source of a running game, which can be asked for fewer frames or for more buffers."""
 
     whole: bool
-    """Whether the next frame is wanted with every buffer that the game has."""
+    """Whether the next frame is read with every buffer that the game has."""
     period: float
-    """Seconds between frames that are wanted; 0 wants all."""
+    """The seconds between frames that are needed; 0 if all are needed."""
 
     def plain(self, frame: Frame) -> Frame:
-        """`frame` with the buffers that were asked for at the start alone."""
+        """A frame with only those buffers that were asked for when the source was opened."""
         ...
 
 
 class FileSource(FrameSource, Protocol):
-    """A source that is read from a file, every frame of it, as fast as wanted."""
+    """A source that reads every frame of a file, as fast as the caller reads."""
 
     @property
     def frames_hint(self) -> int:
-        """About how many frames there are; 0 where the file does not say."""
+        """About how many frames there are; 0 if the file does not say."""
         ...
 
     def skip(self, count: int) -> None:
-        """Leaves out the next `count` frames."""
+        """Skips the next `count` frames."""
         ...
