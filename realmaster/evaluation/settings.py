@@ -1,4 +1,4 @@
-"""What `realmaster eval` can be told."""
+"""The settings of `realmaster eval`."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from realmaster.settings import Settings, Steps
 
 
 class Evaluate(Settings, frozen=True):
-    """Measure on held-out worlds: how much of the way from the game to the path-traced truth does the output go?
+    """Measure on held-out worlds how much closer to the path-traced picture the output is than the game's frame.
 
-    Writes a table, a CSV file and a report page with pictures and videos. The exit status is 1 if the output is
-    not closer to the truth than the game is.
+    It writes a table, a CSV file, and a page with pictures and videos. The exit status is 1 if the output is
+    not closer than the game's frame.
     """
 
     data: Path = Path("data/held_out")
     """Folder of the dataset."""
     split: Literal["train", "validation", "test"] = "test"
-    """Which clips."""
+    """Part of the dataset to measure on."""
     out: Path = Path("data/report")
-    """Folder for the table, the CSV file and the page."""
+    """Folder to write the table, the CSV file and the page to."""
     steps: tuple[Steps, ...] = (1, 2, 4)
-    """Denoising steps to measure, a row each."""
+    """Numbers of denoising steps to measure; each gives one row of the table."""
     comparisons: Path = Path("data/comparisons")
-    """Folder with the models that ours is compared with; rows whose model is missing are left out, and it says so."""
+    """Folder with the models to compare with. If a model is missing, its row is left out, and a message says so."""
     lpips: Path | None = None
-    """AlexNet's and LPIPS's weights in one safetensors file, for a column of perceptual distances."""
+    """Safetensors file with the weights of AlexNet and LPIPS. It adds a column of perceptual distances."""
     model: Annotated[Model, tyro.conf.arg(name="")] = msgspec.field(default_factory=Model)

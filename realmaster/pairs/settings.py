@@ -1,4 +1,4 @@
-"""What `realmaster pairs` can be told."""
+"""The settings of `realmaster pairs`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ PresetName = Literal["smoke", "small", "full", "test"]
 
 
 class PairsRender(Settings, frozen=True):
-    """Render aligned pairs: worlds drawn as a game, with every buffer, and path-traced.
+    """Render aligned pairs: each world drawn as a game would, with every buffer, and path-traced.
 
-    A run that was stopped goes on where it was. A clip whose two halves do not line up is refused.
+    If a run is stopped, the same command continues it. A clip whose two halves do not line up is refused.
     """
 
     preset: PresetName = "small"
-    """smoke: 4 small clips, a minute; small: 16 clips, some minutes; full: what the shipped model is trained on,
+    """smoke: 4 small clips, a minute; small: 16 clips, some minutes; full: the clips that trained the shipped model,
     hours; test: the held-out worlds that `eval` measures on."""
     out: Path = Path("data/pairs")
-    """Folder of the dataset; its format is in docs/DATASET.md."""
+    """Folder of the dataset (format: docs/DATASET.md)."""
     workers: Threads = 2
-    """Clips rendered at a time, each on one core or more."""
+    """Number of clips to render at the same time, each on at least one core."""
 
 
 def _pack_folder() -> Path:
@@ -34,66 +34,66 @@ def _pack_folder() -> Path:
 
 
 class PairsAssets(Settings, frozen=True):
-    """Fetch the packages of photographed and modelled material by name, check them, and convert them once.
+    """Download photographed and modelled material, check it, and convert it into one pack for `pairs truth`.
 
-    It needs apt-get, pip, npm and Node.js. A run that was stopped goes on where it was.
+    It needs apt-get, pip, npm and Node.js. If a run is stopped, the same command continues it.
     """
 
     assets: Path = msgspec.field(default_factory=_pack_folder)
-    """Folder of the pack."""
+    """Folder to write the pack to."""
 
 
 class PairsTruth(Settings, frozen=True):
-    """Render photographic truth: short path-traced clips of places made of the pack, added to those there are.
+    """Render path-traced clips of places built from the pack, and add them to the clips in --out.
 
-    A run that was stopped goes on where it was, and the same command later adds more.
+    If a run is stopped, the same command continues it. After a complete run, the same command adds more clips.
     """
 
     out: Path = Path("data/truth")
-    """Folder of the truth; its format is in docs/DATASET.md."""
+    """Folder of the path-traced clips (format: docs/DATASET.md)."""
     assets: Path = msgspec.field(default_factory=_pack_folder)
     """Folder of the pack that `realmaster pairs assets` makes."""
     clips: Frames = 1000
-    """How many more clips, in turn of every kind of place."""
+    """Number of clips to add; the kinds of places take turns."""
     samples: Frames = 4
-    """Path-tracing samples a pixel and frame; light is carried from frame to frame, and denoised."""
+    """Path-tracing samples for each pixel of each frame. Light is reused from frame to frame and denoised."""
     workers: Threads = 2
-    """Clips rendered at a time, each on one core or more."""
+    """Number of clips to render at the same time, each on at least one core."""
 
 
 class PairsDraw(Settings, frozen=True):
-    """Draw the game's halves of a truth: a dataset of pairs, in several styles of game a clip."""
+    """Draw path-traced clips again as games would, in several styles each. The result is a dataset of pairs."""
 
     truth: tyro.conf.Positional[Path] = Path("data/truth")
-    """Folder of the truth."""
+    """Folder of the path-traced clips that `realmaster pairs truth` makes."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("data/worlds")
     """Folder of the dataset."""
     assets: Path = msgspec.field(default_factory=_pack_folder)
     """Folder of the pack that `realmaster pairs assets` makes."""
     styles: Frames = 2
-    """Game styles a clip."""
+    """Number of game styles for each clip."""
     workers: Threads = 2
-    """Clips drawn at a time."""
+    """Number of clips to draw at the same time."""
 
 
 class PairsCheck(Settings, frozen=True):
-    """Check a dataset: checksums, buffers, and that every pair still lines up. Exit status 1 if anything is wrong."""
+    """Check the checksums, buffers and alignment of a dataset. The exit status is 1 if anything is wrong."""
 
     data: tyro.conf.Positional[Path] = Path("data/pairs")
     """Folder of the dataset."""
 
 
 class PairsExport(Settings, frozen=True):
-    """Copy a split into the folders that Lightricks' LTX trainer reads: videos, references, captions."""
+    """Copy one split of a dataset into the folders that Lightricks' LTX trainer reads."""
 
     data: tyro.conf.Positional[Path]
     """Folder of the dataset."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """Folder to write."""
+    """Folder to write to."""
     split: Literal["train", "validation", "test"] = "train"
-    """Which clips."""
+    """Part of the dataset to copy."""
     frames: Frames = 9
-    """Frames of each clip to take from its start; the trainer wants 8k+1."""
+    """Number of frames to copy from the start of each clip: a multiple of 8, plus 1."""
     size: tuple[Side, Side] | None = None
-    """Width and height, multiples of 32; as large as the clips allow if you say nothing. Pictures of another shape lose
-    what is at their sides, none is stretched."""
+    """Width and height in pixels, multiples of 32. If not given, as large as the clips allow. Pictures of another shape
+    are cropped, never stretched."""

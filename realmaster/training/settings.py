@@ -1,4 +1,4 @@
-"""What `realmaster train` and `export` can be told."""
+"""The settings of `realmaster train` and `realmaster export`."""
 
 from __future__ import annotations
 
@@ -18,52 +18,52 @@ Variant = Literal["tiny", "per-frame", "regression", "guides", "streaming"]
 class Train(Settings, frozen=True):
     """Train the tiny model on pairs: autoencoder, base, in-context LoRA, few-step model; then export it.
 
-    With `--model FOLDER`, a large model in diffusers' layout, train an in-context LoRA for it instead. A run that
-    was stopped goes on where it was; a stage that is done is left alone.
+    With `--model FOLDER` (a large model in diffusers' layout), train an in-context LoRA for that model instead.
+    If a run is stopped, the same command continues it. Finished stages are not repeated.
     """
 
     stage: tyro.conf.Positional[StageName | Literal["all"]] = "all"
-    """One stage, or all that are missing; each needs the ones before it."""
+    """Stage to train, or all unfinished ones. Each stage needs the stages before it."""
     preset: Literal["smoke", "short", "tiny"] | None = None
-    """How long: smoke is a few steps of each stage, to see that it runs; for the tiny model also short, which is for
-    comparisons, and tiny, which made the shipped model and is what it takes if you say nothing."""
+    """Length of the training. smoke: a few steps of each stage, to see that it runs. For the tiny model only: short,
+    for comparisons; tiny, which made the shipped model and is used if no preset is given."""
     variant: Variant = "tiny"
-    """tiny, or one of the models it is compared with: per-frame sees one frame at a time, regression predicts the mean
-    picture without noise, guides also reads normals and depth. streaming is the model that goes on from chunk to chunk;
-    its stages are codec, flow and rollout, tiny's and its rivals' are vae, base, lora and few-step."""
+    """Model to train. For comparison with tiny: per-frame sees one frame at a time, regression predicts the mean
+    picture without noise, guides also reads normals and depth. streaming continues from chunk to chunk; its stages are codec,
+    flow and rollout. The stages of all others are vae, base, lora and few-step."""
     data: Path = Path("data/pairs")
     """Folder of the dataset."""
     checkpoint: Path = Path("data/checkpoint")
-    """Folder to train into."""
+    """Folder to write the trained model to."""
     model: str = "tiny"
-    """tiny, or the folder of a large model (see docs/MODELS.md): what `stage` and `variant` say is for tiny alone."""
+    """tiny, or the folder of a large model (see docs/MODELS.md). `stage` and --variant are for tiny only."""
     attention: Literal["full", "one_way"] = "one_way"
-    """For a large model: one_way caches the reference while it renders; full is how published LoRAs are trained."""
+    """For a large model: attention mode. one_way can cache the reference; full is how published LoRAs are trained."""
     reference_scale: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
-    """For a large model: 2 gives it the game's window at half the size, which costs a quarter."""
+    """For a large model: factor by which the game's frames are shrunk; 2 costs a quarter."""
     reference_reach: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    """For a large model in one_way: a latent frame sees of the reference only frames that are at most so many away."""
+    """For a large model in one_way: distance, in latent frames, over which a frame sees the reference."""
     guides: bool = False
-    """For a large model: give it the game's normals and depth as a second reference. To render, it needs them too."""
+    """For a large model: add the game's normals and depth as a second reference. Rendering then needs them too."""
     features: Path | None = None
-    """For the streaming model: a safetensors file with torchvision's SqueezeNet 1.1, by whose features pictures are
-    compared too."""
+    """For the streaming model: safetensors file with torchvision's SqueezeNet 1.1. Training then also compares its
+    features of the pictures."""
     threads: Threads = 2
-    """CPU threads."""
+    """Number of CPU threads."""
     seed: Seed = 0
-    """Seed of weights, batches and noise."""
+    """Seed of the weights, batches and noise."""
     tensorboard: Path | None = None
-    """Folder for the losses, for tensorboard (pip install -e '.[tensorboard]')."""
+    """Folder to write the losses to, for TensorBoard (pip install -e '.[tensorboard]')."""
 
 
 class Export(Settings, frozen=True):
     """Export a checkpoint to the ONNX graphs that `serve` runs without torch."""
 
     checkpoint: Path = TINY
-    """Folder with vae/, transformer/ and lora.safetensors; the graphs go to its onnx/."""
+    """Folder with vae/, transformer/ and lora.safetensors. The graphs are written to its onnx/ folder."""
     width: Annotated[int, msgspec.Meta(ge=16, le=8192, multiple_of=16)] = 256
     """Frame width in pixels, a multiple of 16."""
     height: Annotated[int, msgspec.Meta(ge=16, le=8192, multiple_of=16)] = 144
     """Frame height in pixels, a multiple of 16."""
     length: Frames = 13
-    """Frames in a window, 4k + 1."""
+    """Frames in a window: a multiple of 4, plus 1."""
