@@ -29,8 +29,8 @@ class Train(Settings, frozen=True):
     for comparisons; tiny, which made the shipped model and is used if no preset is given."""
     variant: Variant = "tiny"
     """Model to train. For comparison with tiny: per-frame sees one frame at a time, regression predicts the mean
-    picture without noise, guides also reads normals and depth. streaming continues from chunk to chunk; its stages are codec,
-    flow and rollout. The stages of all others are vae, base, lora and few-step."""
+    picture without noise, guides also reads normals and depth. streaming continues from chunk to chunk; its stages are
+    codec, flow and rollout. The stages of all others are vae, base, lora and few-step."""
     data: Path = Path("data/pairs")
     """Folder of the dataset."""
     checkpoint: Path = Path("data/checkpoint")
