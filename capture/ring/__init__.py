@@ -1,4 +1,4 @@
-"""A shared-memory ring of frames between a game and the capture layer on one host: its two ends."""
+"""The ring: frames in shared memory, written by a game and read by the capture layer on the same machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who of a ring's readers acknowledges: one, by a lease that ends when its holder shows no life. The others look on."""
+"""The lease of a ring: only the reader that holds it acknowledges frames. It expires when its holder is silent."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ if sys.platform != "win32":
     import fcntl
 
 FIRM = 1
-"""The lease's last bit: its holder wants every frame, and lets nobody have the lease who does not."""
+"""The last bit of the lease's number. It is set if the holder needs every frame."""
 
 
 LONG_AGO_NS = 1
 
 
 class Lease:
-    """One reader's claim on a ring. A `firm` reader takes the lease over from one that is not."""
+    """One reader's claim to the lease of a ring.
+
+    Args:
+        file: the ring.
+        firm: the reader needs every frame. It takes the lease from a reader that is not firm.
+    """
 
     def __init__(self, file: RingFile, firm: bool) -> None:
         self.file, self.firm = file, firm
@@ -28,9 +33,10 @@ class Lease:
         self.held, self.looked_ns, self.period_ns = False, 0, 0
 
     def keep(self, done: int) -> None:
-        """Shows life, and takes the lease if it is free: the game then need not have waited before frame `done`.
+        """Writes a sign of life, and takes the lease if it is free. Call it after the file's `look`.
 
-        Call after the file's `look`.
+        Args:
+            done: the number of frames that count as finished if the lease is taken.
         """
         self.looked_ns = now = time.monotonic_ns()
         self.file.put("looked_ns", now)
@@ -44,7 +50,7 @@ class Lease:
         return not holder or not fresh(self.file["reader_heartbeat_ns"]) or (self.firm and not holder & FIRM)
 
     def _take(self, done: int) -> bool:
-        """Takes it, unless another reader does so at this moment."""
+        """Takes the lease, unless another reader takes it at this moment. Returns whether it did."""
         try:
             fcntl.flock(self.file.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -60,8 +66,8 @@ class Lease:
             fcntl.flock(self.file.fd, fcntl.LOCK_UN)
 
     def end(self) -> None:
-        """Gives it back: no game need wait for us, or draw for us. Call after the file's `look`."""
-        if self.file["looked_ns"] == self.looked_ns:  # nobody else has looked since
+        """Gives the lease back, so that the game does not wait for this reader. Call it after the file's `look`."""
+        if self.file["looked_ns"] == self.looked_ns:  # no other reader has looked since
             self.file.put("looked_ns", LONG_AGO_NS)
         if self.file["reader_lease"] == self.number:
             self.file.put("reader_heartbeat_ns", LONG_AGO_NS)

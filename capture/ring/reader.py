@@ -1,4 +1,4 @@
-"""The capture layer's end of a ring."""
+"""Reads frames from a ring."""
 
 from __future__ import annotations
 
@@ -18,14 +18,22 @@ from capture.ring.layout import CELL_BYTES, LOOK_SECONDS, STALE_NS, fresh
 from capture.ring.lease import Lease
 
 TRIES = 4
-"""So often one `read` tries to copy a frame that the game overwrites meanwhile."""
+"""How often one `read` tries again, when the game overwrites the frame during the copy."""
 
 
 class RingReader:
-    """Newest or next frame, with exact counts of what was missed. Buffers outside `kinds` are not copied.
+    """Reads the newest or the next frame of a ring, and counts the frames that it missed.
 
-    One reader of a ring has the lease: what it acknowledges lets a frame-locked game go on. A `firm` reader, which
-    wants every frame, takes it over from one that does not. Raises as `RingFile` does, and `SourceEnded`.
+    One reader of a ring holds its lease. A frame-locked game goes on when that reader acknowledges frames.
+
+    Args:
+        name: the name of the ring.
+        kinds: the buffers to copy.
+        firm: this reader needs every frame. It takes the lease from a reader that is not firm.
+
+    Raises:
+        CaptureError: the ring does not exist (`NoRing`), or it is not valid.
+        SourceEnded: the ring was damaged meanwhile.
     """
 
     def __init__(self, name: str, kinds: Collection[Kind] = tuple(Kind), firm: bool = False) -> None:
@@ -34,33 +42,40 @@ class RingReader:
         self.lease = Lease(self.file, firm)
         self.next = self._handed_out = max(0, self.head - 1)
         self.complaint = ""
-        """Why the last `read` gave no frame; empty if it gave one."""
+        """One sentence on why the last `read` gave no frame; empty if it gave one."""
         self.beat()
 
     @property
     def head(self) -> int:
-        """Frames published so far, as far as this reader has looked."""
+        """The number of published frames, as of the last look."""
         return self.file["head"]
 
     @property
     def session_id(self) -> int:
-        """A number that tells one run of a game from the next."""
+        """A number that differs for each run of a game."""
         return self.file["session_id"]
 
     @property
     def closed(self) -> bool:
-        """Whether the game has said that it is over."""
+        """Whether the game has closed the ring."""
         return bool(self.file["closed"])
 
     def beat(self) -> None:
-        """Looks at the ring, and says that this reader lives. Raises `SourceEnded` if it is damaged."""
+        """Reads the control page, and writes a sign of life. Raises `SourceEnded` if the ring is damaged."""
         self.file.look()
         self.lease.keep(self.next)
-        if self.head < self.next:  # a count that began anew
+        if self.head < self.next:  # the count has started from the beginning
             self.next = self._handed_out = self.head
 
     def wait(self, timeout: float) -> bool:
-        """Whether an unread frame is there within `timeout` seconds. Raises `SourceEnded` if the game is gone."""
+        """Waits up to `timeout` seconds for an unread frame.
+
+        Returns:
+            Whether there is one.
+
+        Raises:
+            SourceEnded: the game is gone, and no unread frame is left.
+        """
         deadline = time.monotonic() + timeout
         while True:
             self.beat()
@@ -73,7 +88,7 @@ class RingReader:
             time.sleep(min(left, LOOK_SECONDS))
 
     def check_alive(self) -> None:
-        """Raises `SourceEnded` if the game is over, silent for too long, or replaced by another."""
+        """Raises `SourceEnded` if the game has ended, is silent for too long, or was replaced by another."""
         if self.closed:
             raise SourceEnded(f"the game closed its ring {self.name!r}")
         if not fresh(self.file["heartbeat_ns"]):
@@ -82,10 +97,16 @@ class RingReader:
             raise SourceEnded(f"a new game took over the ring {self.name!r}")
 
     def read(self, newest: bool) -> tuple[Frame, int] | None:
-        """The newest or the next unread frame, and how many were missed before it. Call after `wait`.
+        """Reads an unread frame. Invalid frames are skipped and count as missed. Call it after `wait`.
 
-        None if there is none to be had just now: `complaint` says why. Frames that are not what they should be are
-        passed over, and count as missed. Raises `SourceEnded` if the file was cut short.
+        Args:
+            newest: read the newest frame, not the next one.
+
+        Returns:
+            The frame and the number of frames missed before it; None if none can be read now, see `complaint`.
+
+        Raises:
+            SourceEnded: the file was truncated.
         """
         for _ in range(TRIES):
             self.file.look()
@@ -108,7 +129,7 @@ class RingReader:
         return None
 
     def _copy(self, index: int) -> Frame | None:
-        """Frame number `index`, or None if the writer overtook the copy. Raises `BadFrame`."""
+        """Copies frame `index`; None if the game overwrote it meanwhile. Raises `BadFrame` if it is not valid."""
         if self.file.sequence(index) != 2 * index + 2:
             return None
         start = self.file.start(index)
@@ -128,27 +149,27 @@ class RingReader:
         return frame if self.file.sequence(index) == 2 * index + 2 else None
 
     def acknowledge(self) -> None:
-        """Tells a frame-locked game that everything read so far is done with, if that is for this reader to say."""
+        """Tells a frame-locked game that all frames read so far are finished, if this reader holds the lease."""
         self.file.look()
         if self.file["reader_lease"] == self.lease.number:  # another reader may have taken it since the last `beat`
             self.file.put("reader_done", self.next)
 
     def replaced(self) -> bool:
-        """Whether a new game has taken over the name."""
+        """Whether a new game has replaced the ring."""
         return self.file.replaced()
 
     def close(self) -> None:
-        """Lets go of the ring; the game goes on. May be called twice."""
+        """Gives the lease back and closes the ring. The game goes on. May be called twice."""
         if self.file.fd < 0:
             return
-        with suppress(SourceEnded):  # damaged: nobody waits for us there
+        with suppress(SourceEnded):  # the ring is damaged, so no game waits for us
             self.file.look()
             self.lease.end()
         self.file.close()
 
 
 def in_use(name: str) -> bool:
-    """Whether a living game publishes the ring: its heart then beats while this looks, two seconds at most."""
+    """Whether a living game publishes the ring. Waits for its next heartbeat, two seconds at most."""
     try:
         file = RingFile(name)
     except CaptureError:

@@ -1,4 +1,4 @@
-"""The game's end of a ring."""
+"""Writes frames into a ring."""
 
 from __future__ import annotations
 
@@ -29,10 +29,17 @@ DEFAULT_SLOTS = 8
 
 
 class RingWriter:
-    """A ring for frames of `frame_bytes` at most. `publish` never waits, unless `framelocked`.
+    """A ring that a game writes.
 
-    Then it waits for the first reader to come, and for a live one to keep up, until `cancelled()`. Raises
-    `CaptureError` if there is no room for the ring, or its name is taken by what is not ours to replace.
+    Args:
+        name: the name of the ring.
+        frame_bytes: the most bytes of a packed frame.
+        slots: the number of frames that the ring holds.
+        framelocked: `publish` waits for the first reader, and for a living reader that is behind.
+        cancelled: ends that waiting when it returns true.
+
+    Raises:
+        CaptureError: there is no room for the ring, or its name is taken by a file that we may not replace.
     """
 
     def __init__(self, name: str, frame_bytes: int, slots: int = DEFAULT_SLOTS, framelocked: bool = False,
@@ -42,7 +49,7 @@ class RingWriter:
         self._make(frame_bytes)
 
     def _make(self, frame_bytes: int) -> None:
-        """A new file under the ring's name. A reader of the file that had it keeps that one until it has read it."""
+        """Makes a new file under the ring's name. Readers of the old file can still read it to its end."""
         slot_bytes = (frame_bytes + CELL_BYTES + 4095) // 4096 * 4096
         memory, part = _map_new(self.path, CONTROL_BYTES + slot_bytes * self.slots)
         control, now = np.frombuffer(memory, CONTROL, 1), time.monotonic_ns()
@@ -60,10 +67,15 @@ class RingWriter:
         self.sequences = [np.frombuffer(memory, "<u8", 1, CONTROL_BYTES + i * slot_bytes) for i in range(self.slots)]
 
     def reopen(self, frame_bytes: int) -> None:
-        """The same ring for frames of another size, as when a window was resized. Raises as the constructor does.
+        """Replaces the ring by one for another size of frames, for example after a window was resized.
 
-        Readers read what the old file still has, and then find the new one by themselves. Also raises `CaptureError`,
-        and leaves everything as it is, if another game has taken over the name meanwhile.
+        Readers read the frames that are left in the old file, and then find the new file by themselves.
+
+        Args:
+            frame_bytes: the most bytes of a packed frame.
+
+        Raises:
+            CaptureError: another game has taken the name, or the constructor's reasons. The old ring stays.
         """
         if not self._has_name() and self.path.exists():
             raise CaptureError(f"another game publishes the ring {self.name!r} by now: give one of them its own")
@@ -78,28 +90,29 @@ class RingWriter:
 
     @property
     def room(self) -> int:
-        """Bytes of the largest frame that fits."""
+        """The size of the largest packed frame that fits, in bytes."""
         return self.slot_bytes - CELL_BYTES
 
     @property
     def head(self) -> int:
-        """Frames published so far."""
+        """The number of published frames."""
         return int(self.control["head"][0])
 
     def reader_alive(self) -> bool:
-        """Whether a reader, or one who only looks on, has shown life lately."""
+        """Whether any reader, with or without the lease, is alive."""
         return any(fresh(int(self.control[field][0])) for field in ("reader_heartbeat_ns", "looked_ns"))
 
     def wanted(self) -> bool:
-        """Whether somebody would see a frame; a game that asks first need not read it back. Says that it lives, too.
+        """Whether the next frame is needed. If not, the game need not read it back from its GPU.
 
-        The first frame is always wanted: it tells readers that come what there is to see.
+        The first frame is always needed, because it tells later readers the game's size and buffers. This also writes
+        a heartbeat.
         """
         self.beat()
         return self.framelocked or self.head == 0 or self.reader_alive()
 
     def publish(self, frame: Frame) -> None:
-        """Writes the next frame; frame-locked, waits for the reader. Raises `CaptureError` if it does not fit."""
+        """Writes a frame; if frame-locked, waits for the reader first. Raises `CaptureError` if it does not fit."""
         if self.framelocked:
             self._wait_for_reader()
         head = self.head
@@ -114,11 +127,11 @@ class RingWriter:
         self.beat()
 
     def beat(self) -> None:
-        """Says that the game lives; `publish` does so too, so only a paused game needs it."""
+        """Writes a heartbeat. `publish` does so, too, so only a paused game needs this."""
         self.control["heartbeat_ns"] = time.monotonic_ns()
 
     def _wait_for_reader(self) -> None:
-        """Ends when the reader has kept up, is dead (`STALE_NS`), or `cancelled()`."""
+        """Waits until the reader is no longer behind, is dead (`STALE_NS`), or `cancelled()` is true."""
         while self._ahead_of_reader() and not self.cancelled():
             self.beat()
             time.sleep(LOOK_SECONDS / 4)
@@ -126,18 +139,18 @@ class RingWriter:
     def _ahead_of_reader(self) -> bool:
         heartbeat = int(self.control["reader_heartbeat_ns"][0])
         if not heartbeat:
-            return self.head > 0  # nobody came yet: the first frame waits for them
+            return self.head > 0  # no reader has come yet, and the ring keeps the first frame
         return self.head - int(self.control["reader_done"][0]) >= LOCKED_FRAMES and fresh(heartbeat)
 
     def close(self) -> None:
-        """Tells readers that the game is over, and removes the ring, unless another game has taken over its name."""
+        """Tells readers that the game has ended. Removes the ring, unless another game has replaced it."""
         self.control["closed"] = 1
         if self._has_name():
             self.path.unlink(missing_ok=True)
 
 
 def remove_ring(name: str) -> None:
-    """Removes a ring whose game could not do it itself. Another user's stays."""
+    """Removes the ring of a game that could not do it itself. A ring of another user stays."""
     path = ring_path(name)
     try:
         if path.lstat().st_uid == os.geteuid():
@@ -147,14 +160,21 @@ def remove_ring(name: str) -> None:
 
 
 def _map_new(path: Path, size: int) -> tuple[mmap.mmap, Path]:
-    """A new file of `size` bytes beside `path`, mode 0600, and its memory. Raises `CaptureError` if it does not fit."""
+    """Makes a new file of `size` bytes beside `path`, with mode 0600.
+
+    Returns:
+        Its mapped memory and its path.
+
+    Raises:
+        CaptureError: there is no room for it, or the folder cannot be written.
+    """
     try:
         fd, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:
         raise CaptureError(f"{path.parent} takes no ring: {error.strerror}") from error
     try:
-        os.posix_fallocate(fd, 0, size)  # a full disk is told here, not by a SIGBUS later
-        # Pages that are there already make the first round of frames as fast as the next.
+        os.posix_fallocate(fd, 0, size)  # a full disk raises here, and not as SIGBUS later
+        # With all pages allocated, the first frames are written as fast as later ones.
         return mmap.mmap(fd, size, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)), Path(name)
     except OSError as error:
         Path(name).unlink()

@@ -1,7 +1,7 @@
-"""Decoded pictures to RGB, by what the file says of its colours, and by the usual guess where it says nothing.
+"""Converts decoded pictures to RGB, by the colour tags of the file, and by the usual guess if it has none.
 
-Code points are those of ITU-T H.273. The small difference between the primaries of BT.601 and BT.709 is left alone, as
-players leave it.
+Code points are those of ITU-T H.273. The small difference between the primaries of BT.601 and BT.709 is ignored, as
+players ignore it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _UNREAD = {8: "YCgCo", 10: "BT.2020 with constant luminance", 11: "Y'D'zD'x", 14
 
 
 def is_hdr(frame: Any) -> bool:
-    """Whether a picture's transfer curve is PQ or HLG."""
+    """Whether the transfer curve of a picture is PQ or HLG."""
     return frame.color_trc in (PQ, HLG)
 
 
 def shows_through(frame: Any) -> bool:
-    """Whether a picture is transparent in some place."""
+    """Whether a pixel of the picture is transparent."""
     return _has_alpha(frame) and bool(_converted(frame, "rgba")[..., 3].min() < 255)
 
 
@@ -37,9 +37,10 @@ def _has_alpha(frame: Any) -> bool:
 
 
 def matrix_of(frame: Any) -> Colorspace:
-    """The picture's YUV matrix. Untagged: BT.2020 for HDR, else BT.709 for HD, else BT.601.
+    """The YUV matrix of a picture. Without a tag it is BT.2020 for HDR, else BT.709 for HD, else BT.601.
 
-    Raises `CaptureError` for one that FFmpeg does not compute.
+    Raises:
+        CaptureError: FFmpeg cannot convert from the matrix.
     """
     tag = frame.colorspace
     if tag in _UNREAD:
@@ -68,7 +69,7 @@ def _converted(frame: Any, pixel_format: str) -> NDArray[Any]:
 
 
 def rgb_of(frame: Any) -> NDArray[np.uint8]:
-    """A decoded frame as (H, W, 3) u8 RGB of BT.709; what is transparent is shown on black."""
+    """Converts a decoded frame to RGB of BT.709, (H, W, 3) u8. Transparent pixels are shown on black."""
     primaries = frame.color_primaries
     if is_hdr(frame) or primaries in TO_BT709:
         if primaries in _UNSAID:

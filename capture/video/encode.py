@@ -1,6 +1,6 @@
-"""Encodes pictures: which codecs there are, what sizes and colours they store, and the files that they go into.
+"""Encodes pictures as video files and OpenEXR files.
 
-YUV is BT.709 in limited range, and says so; RGB says that it is sRGB (code points of ITU-T H.273).
+YUV is tagged as BT.709 in limited range, RGB as sRGB (code points of ITU-T H.273).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from capture.video.files import VideoError, open_to_write, told
 
 TICK = Fraction(1, 90_000)
 LEAST = 16
-"""The smallest side that every encoder of 4:2:0 takes."""
+"""The shortest side, in pixels, that every encoder of 4:2:0 takes."""
 _FINE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
 
 
 @dataclass(frozen=True)
 class Codec:
-    """An encoder, the pixel format that it gets, its options, and the format of its pieces."""
+    """An encoder, its pixel format, its options, and the container format of pieces (see `outputs/video.py`)."""
 
     encoder: str
     pixel_format: str
@@ -44,14 +44,14 @@ CODECS = {
 
 
 def stored_size(width: int, height: int, pixel_format: str) -> tuple[int, int]:
-    """The size that pictures are stored in: sides of 4:2:0 are even, so there it may be larger by one."""
+    """Width and height in which pictures are stored. In 4:2:0, sides are made even and at least `LEAST`."""
     if pixel_format != "yuv420p":
         return width, height
     return max(width + width % 2, LEAST), max(height + height % 2, LEAST)
 
 
 def padded(picture: NDArray[np.uint8], pixel_format: str) -> NDArray[np.uint8]:
-    """(H, W, 3) in its `stored_size`: the last lines are repeated."""
+    """Enlarges a picture, (H, W, 3) u8, to its `stored_size` by repeating its last lines."""
     height, width = picture.shape[:2]
     wide, high = stored_size(width, height, pixel_format)
     if (wide, high) == (width, height):
@@ -60,14 +60,14 @@ def padded(picture: NDArray[np.uint8], pixel_format: str) -> NDArray[np.uint8]:
 
 
 def tag(context: Any, pixel_format: str) -> None:
-    """Says of a stream, or of its encoder, what colours it holds."""
+    """Sets the colour tags of a stream or an encoder for `pixel_format`."""
     rgb = pixel_format in ("bgr0", "rgb24")
     context.color_primaries, context.color_trc = 1, 13 if rgb else 1
     context.colorspace, context.color_range = (0, ColorRange.JPEG) if rgb else (1, ColorRange.MPEG)
 
 
 def frame_of(picture: NDArray[np.uint8], pixel_format: str) -> Any:
-    """(H, W, 3) u8 RGB, `padded` for the format, as a frame of it. Raises FFmpeg's errors."""
+    """Makes a frame of `pixel_format` from a `padded` picture, (H, W, 3) u8 RGB. Raises FFmpeg's errors."""
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
     if pixel_format in ("bgr0", "rgb24"):
         return frame.reformat(format=pixel_format)
@@ -78,7 +78,7 @@ def frame_of(picture: NDArray[np.uint8], pixel_format: str) -> Any:
 
 
 class Encoder:
-    """A new video file `path` of pictures of one size. All of it raises `VideoError`."""
+    """Writes a new video file of pictures of one size. All methods raise `VideoError` if they fail."""
 
     def __init__(self, path: Path, container_format: str, codec: Codec, rate: Fraction) -> None:
         self._codec = codec
@@ -91,7 +91,7 @@ class Encoder:
         self._begun = False
 
     def add(self, picture: NDArray[np.uint8], seconds: float | Fraction) -> None:
-        """The next picture, (H, W, 3) u8 RGB, at its time; the first one sets the size."""
+        """Adds a picture, (H, W, 3) u8 RGB, at its time in seconds. The first picture sets the size."""
         picture = padded(picture, self._codec.pixel_format)
         if not self._begun:
             self._stream.height, self._stream.width = picture.shape[:2]
@@ -102,7 +102,7 @@ class Encoder:
             self._file.av.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        """Makes the file whole, or lets go of it."""
+        """Completes the file. If that fails, closes it unfinished."""
         try:
             with told():
                 self._file.av.mux(self._stream.encode(None))
@@ -112,7 +112,7 @@ class Encoder:
             raise
 
     def close(self) -> None:
-        """Lets go of a file that will not be finished."""
+        """Closes the file unfinished."""
         self._file.abandon()
 
 
@@ -132,7 +132,7 @@ def write_clip(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: float, op
 
 
 class ExrEncoder:
-    """Pictures (H, W, 3) f32 of one size to OpenEXR files in half floats, zipped."""
+    """Encodes pictures of one size as OpenEXR files: half floats, with ZIP compression."""
 
     def __init__(self, width: int, height: int) -> None:
         self._context: Any = av.CodecContext.create("exr", "w")
@@ -141,6 +141,6 @@ class ExrEncoder:
         self._context.options = {"compression": "zip16", "format": "half"}
 
     def encode(self, picture: NDArray[np.float32]) -> bytes:
-        """A whole file. Raises `VideoError`."""
+        """Encodes a picture, (H, W, 3) f32, as the bytes of a file. Raises `VideoError` if that fails."""
         with told():
             return bytes(self._context.encode(av.VideoFrame.from_ndarray(picture, format="gbrpf32le"))[0])

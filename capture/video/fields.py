@@ -1,4 +1,4 @@
-"""Interlaced pictures, made whole: each was taken in two halves, lines of which alternate and differ in time."""
+"""Deinterlaces pictures: in an interlaced picture, even and odd lines were taken at different times."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import av.filter
 
 
 class Weaver:
-    """Gives one progressive picture for each interlaced one (FFmpeg's bwdif, which looks one picture ahead)."""
+    """Makes one progressive picture from each interlaced one (FFmpeg's bwdif, which needs the next picture, too)."""
 
     def __init__(self, stream: Any) -> None:
         self._graph = av.filter.Graph()
@@ -20,7 +20,7 @@ class Weaver:
         self._graph.configure()
 
     def pictures(self, frames: list[Any], over: bool) -> list[Any]:
-        """What can be given after `frames`; all of it if there are no more. Raises FFmpeg's errors."""
+        """Takes `frames` and gives the pictures that are ready; all of them if `over`. Raises FFmpeg's errors."""
         for frame in frames:
             if frame.pts is None:
                 frame.pts = frame.dts

@@ -1,7 +1,7 @@
-"""Opens video files, and says in plain words why that, or reading or writing them, failed.
+"""Opens video files, and turns errors of FFmpeg into plain sentences.
 
-FFmpeg never sees a name, because it takes names for addresses ("take:1", "http://...") or for patterns ("shot%03d"):
-it is handed open files, and may open no others.
+FFmpeg never gets a name, because it takes names for addresses ("take:1", "http://...") or for patterns ("shot%03d"). It
+gets open files, and may open no others.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from capture.errors import CaptureError
 
 DEMUXERS = ("asf,avi,avs,dv,flv,gif,h261,h263,h264,hevc,ivf,matroska,webm,m4v,mjpeg,mov,mp4,m4a,3gp,3g2,mj2,mpeg,"
             "mpegts,mpegvideo,mxf,nut,obu,ogg,rm,vc1,wtv,yuv4mpegpipe")
-"""Formats that are read. Playlists and lists of files are not among them: they name other files."""
+"""The formats that are read. Playlists and lists of files are left out, because they name other files."""
 BUFFER = 256 << 10
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "your share of the disk (quota) is used up",
          errno.EFBIG: "the file system, or a limit (ulimit -f), allows no larger file"}
 
 
 class VideoError(CaptureError):
-    """Reading or writing a video failed; its words are the reason alone. `full`: for want of space."""
+    """Reading or writing a video has failed. Its text is only the reason. `full`: the disk has no space left."""
 
     def __init__(self, reason: str, full: bool = False) -> None:
         super().__init__(reason)
@@ -35,13 +35,13 @@ class VideoError(CaptureError):
 
     @property
     def advice(self) -> str:
-        """What to do before trying again, as the beginning of a sentence; empty if nothing helps."""
+        """What to do before another try, as the beginning of a sentence; empty if there is no advice."""
         return "free some space, then " if self.full else ""
 
 
 @contextmanager
 def told() -> Generator[None]:
-    """Turns the errors of FFmpeg and of the system into `VideoError`."""
+    """Turns errors of FFmpeg and of the system, raised in the `with` block, into `VideoError`."""
     try:
         yield
     except (av.error.FFmpegError, OSError) as error:
@@ -51,10 +51,10 @@ def told() -> Generator[None]:
 
 
 class _File(io.FileIO):
-    """A file that is written in whole: `io.FileIO` may write a part and return."""
+    """A file whose `write` writes all of its data. That of `io.FileIO` may write only a part."""
 
     def write(self, data: Any) -> int:
-        """Writes all of `data`. Raises `OSError` if that cannot be."""
+        """Writes all of `data`. Raises `OSError` if that fails."""
         left = memoryview(data)
         while left:
             left = left[super().write(left):]
@@ -62,13 +62,13 @@ class _File(io.FileIO):
 
 
 class Container:
-    """A PyAV container, `av`, over a file that is closed with it."""
+    """A PyAV container, `av`, and its file. Both are closed together."""
 
     def __init__(self, file: io.FileIO, av_container: Any) -> None:
         self._file, self.av = file, av_container
 
     def close(self) -> None:
-        """Writes what is left to write, and closes both; may be called twice. Raises `VideoError`."""
+        """Writes the rest and closes both. May be called twice. Raises `VideoError` if writing fails."""
         try:
             with told():
                 self.av.close()
@@ -78,7 +78,7 @@ class Container:
             raise
 
     def abandon(self) -> None:
-        """Lets go of a file that failed, as it is: PyAV writes no more into one that is closed."""
+        """Closes a file that has failed, without writing: PyAV writes nothing into a closed file."""
         with suppress(OSError):
             self._file.close()
         self.av.close()
@@ -94,10 +94,10 @@ class Container:
 
 
 def open_to_read(path: Path) -> Container:
-    """Raises `VideoError` if `path` cannot be read, or is no video file."""
+    """Opens a video file. Raises `VideoError` if it cannot be read, or is no video."""
     with told():
         file = io.FileIO(path)
-        file.name = "video"  # FFmpeg judges by names, too
+        file.name = "video"  # FFmpeg also guesses formats from names
         try:
             options = {"format_whitelist": DEMUXERS, "protocol_whitelist": ""}
             container = av.open(file, "r", container_options=options, buffer_size=BUFFER, metadata_errors="replace")
@@ -108,7 +108,7 @@ def open_to_read(path: Path) -> Container:
 
 
 def open_to_write(path: Path, container_format: str, options: Mapping[str, str] | None = None) -> Container:
-    """Raises `VideoError` if `path` cannot be written; a file of that name is emptied."""
+    """Opens a video file for writing. A file that exists is emptied. Raises `VideoError` if that fails."""
     with told():
         file = _File(path, "w")
         container = av.open(file, "w", format=container_format, options=dict(options or {}), buffer_size=BUFFER)

@@ -14,7 +14,7 @@ from capture.video.files import told
 
 
 class QuickCoder:
-    """Pictures of one size, (H, W, 3) u8 or (H, W) u16, to bytes and back, bit for bit."""
+    """Compresses pictures of one size, (H, W, 3) u8 or (H, W) u16, without loss."""
 
     def __init__(self, width: int, height: int, colour: bool) -> None:
         self.format = "rgb24" if colour else "gray16le"
@@ -30,25 +30,25 @@ class QuickCoder:
         return context
 
     def encode(self, picture: NDArray[Any]) -> bytes:
-        """Compresses one. Raises `VideoError`."""
+        """Compresses a picture. Raises `VideoError` if that fails."""
         with told():
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=self.format)
             return bytes(self._encoder.encode(frame)[0])
 
     def decoder(self) -> QuickDecoder:
-        """A decoder of its own, so that another thread may read what this one has written."""
+        """Makes a separate decoder for its packets, which another thread may use."""
         context = self._context("r")
         context.extradata = self._encoder.extradata
         return QuickDecoder(context, self.format)
 
 
 class QuickDecoder:
-    """Reads what one `QuickCoder` has written."""
+    """Decodes the packets of one `QuickCoder`."""
 
     def __init__(self, context: Any, pixel_format: str) -> None:
         self._context, self._format = context, pixel_format
 
     def decode(self, packet: bytes) -> NDArray[Any]:
-        """The picture. Raises `VideoError`."""
+        """Decodes a packet. Raises `VideoError` if that fails."""
         with told():
             return np.asarray(self._context.decode(av.Packet(packet))[0].to_ndarray(format=self._format))

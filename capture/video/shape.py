@@ -1,4 +1,4 @@
-"""The stream that shows the film, and its pictures as a player shows them: upright, with square pixels."""
+"""Chooses the video stream of a file, and turns its pictures upright with square pixels, as a player does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ODDEST = 10
 
 
 def main_stream(streams: Sequence[Any], name: str) -> Any:
-    """The video stream to show: no cover art, the default one, of those the largest. Raises `CaptureError`."""
+    """The video stream to show: the largest default one, but no cover art. Raises `CaptureError` if there is none."""
     films = [s for s in streams if s.type == "video" and not s.disposition & _BESIDE]
     readable = [s for s in films if s.codec_context is not None]
     if not films:
@@ -36,13 +36,13 @@ def main_stream(streams: Sequence[Any], name: str) -> Any:
 
 @dataclass(frozen=True)
 class Shape:
-    """How pictures are brought into shape: `wide` is a pixel's width over its height, `matrix` as in MP4 (a b c d)."""
+    """How pictures are turned upright: `wide` is a pixel's width over its height; `matrix` is (a b c d) of MP4."""
 
     wide: Fraction
     matrix: tuple[int, int, int, int]
 
     def apply(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """(H, W, 3) u8, stretched along its narrower side, then turned and mirrored."""
+        """Stretches a picture, (H, W, 3) u8, to square pixels, and then turns and mirrors it."""
         height, width = picture.shape[:2]
         if self.wide != 1:
             size = (round(width * self.wide), height) if self.wide > 1 else (width, round(height / self.wide))
@@ -58,7 +58,7 @@ class Shape:
 
 
 def shape_of(stream: Any, frame: Any) -> Shape:
-    """Of a stream, by its first decoded frame."""
+    """The shape of the pictures of a stream, from its first decoded frame."""
     wide = Fraction(stream.sample_aspect_ratio or 1)
     if not Fraction(1, ODDEST) <= wide <= ODDEST:
         wide = Fraction(1)

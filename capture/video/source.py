@@ -1,4 +1,4 @@
-"""Frames from a video file, in order, at the file's own times. Local files only: decoders never see a peer's bytes."""
+"""Reads the frames of a local video file, in order, with the file's own times."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from capture.video.times import SPLICED, Timeline
 
 NS = 1_000_000_000
 SHORT_OF_END = {"matroska,webm": Fraction(0), "avi": Fraction(0), "flv": Fraction(1, 10)}
-"""Formats that tell their length apart from their pictures, and by how many seconds that may be off."""
+"""Formats whose header gives their length, and the largest error of that length in seconds."""
 
 
 class VideoSource:
@@ -66,7 +66,7 @@ class VideoSource:
         height, width = self._shape.apply(rgb_of(first)).shape[:2]
         self.info = SourceInfo(f"video:{self.path.name}", width, height, self._rate, live=False)
         self.notes = self._remarks(first)
-        """What the user should know of how the file is read; a sentence each."""
+        """What the user should know about how the file is read, one sentence each."""
         self._stop = self.origin + _exact(stop) if stop else None
         self.frames_hint = self._count(_exact(start), _exact(stop))
         """About how many frames there are; 0 where the file does not say."""
@@ -87,7 +87,7 @@ class VideoSource:
         return notes
 
     def _seconds(self) -> Fraction:
-        """The length that the file tells, 0 if none."""
+        """The length of the file in seconds, by its header; 0 if it gives none."""
         if self._format == "avi":  # whose duration FFmpeg corrects by the file's size
             return self._stream.frames * self._stream.time_base
         if self._stream.duration is not None:
@@ -117,16 +117,16 @@ class VideoSource:
 
     @property
     def sound(self) -> Sound | None:
-        """What is heard from the next frame on; None if there is nothing to hear."""
+        """The sound from the next frame on; None if the file has no sound."""
         return Sound(self.path, self._waiting[0][0], self._stop) if self._container.streams.audio else None
 
     def skip(self, count: int) -> None:
-        """Leaves out the next `count` frames; they have to be decoded all the same."""
+        """Skips the next `count` frames. They are decoded, but not returned."""
         for _ in range(count):
             self.read(0.0)
 
     def read(self, timeout: float) -> Frame | None:
-        """See `FrameSource.read`; `t_capture_ns` is the frame's place in the file."""
+        """See `FrameSource.read`. `t_capture_ns` is the frame's time in the file."""
         if not self._fill() or (self._stop is not None and self._waiting[0][0] >= self._stop):
             lost = self._failed + (0 if self._waiting else self._missing())
             raise SourceEnded(f"{self.info.name} is over after {self.next_id} frames", lost)
@@ -143,7 +143,7 @@ class VideoSource:
         return self._shape.apply(rgb_of(picture))
 
     def _fill(self) -> bool:
-        """Decodes until a picture waits; False if there are no more."""
+        """Decodes until a picture waits. Returns false if there are no more."""
         while not self._waiting and not self._ended:
             self._decode_packet()
         return bool(self._waiting)
@@ -193,7 +193,7 @@ class VideoSource:
         return missing
 
     def keep_alive(self) -> None:
-        """See `FrameSource.keep_alive`: nothing waits for this source's reader."""
+        """See `FrameSource.keep_alive`. Does nothing, because no game waits."""
 
     def close(self) -> None:
         """See `FrameSource.close`."""

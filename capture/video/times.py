@@ -1,4 +1,4 @@
-"""Seconds that only rise, from a stream's own timestamps."""
+"""Turns the timestamps of a stream into times in seconds that always rise."""
 
 from __future__ import annotations
 
@@ -47,5 +47,5 @@ class Timeline:
         return last + self._period
 
     def seek(self) -> None:
-        """What comes next may be anywhere."""
+        """Forgets the last time, so that the next timestamp may have any value."""
         self._last = None

@@ -25,16 +25,16 @@ LOSSLESS_RGB = ("libx264rgb", "rgb24", {"preset": "ultrafast", "qp": "0", "tune"
 NEAR_LOSSLESS = ("libx264", "yuv420p", {"preset": "veryfast", "crf": "14", "tune": "zerolatency"})
 BIT_EXACT = ("ffv1", "gray16le", {"level": "3", "slicecrc": "1"})
 CLUSTER_MS = 100
-"""A cluster is closed and written every so often: a crash costs no more."""
+"""A cluster is closed and written this often, in milliseconds. A crash loses no more than that."""
 _OPTIONS = {"flush_packets": "1", "cluster_time_limit": str(CLUSTER_MS)}
 
 
 class TrackEncoder:
-    """Encodes pictures of one size; all of them key frames without delay."""
+    """Encodes pictures of one size, each as a key frame and without delay."""
 
     def __init__(self, codec: tuple[str, str, dict[str, str]], width: int, height: int) -> None:
         name, self._pixel_format, options = codec
-        # A container that keeps nothing: its stream is the template for the files that the packets end up in.
+        # This container writes nothing. Its stream is the template for the files that get the packets.
         self._scratch = av.open(os.devnull, "w", format="matroska")
         self.stream: Any = self._scratch.add_stream(name, rate=30, options=options)
         self.stream.width, self.stream.height = stored_size(width, height, self._pixel_format)
@@ -49,7 +49,7 @@ class TrackEncoder:
             raise CaptureError(f"{name} cannot record pictures of {width}x{height}: {error}") from error
 
     def encode(self, picture: NDArray[Any], pts: int) -> bytes:
-        """The packet of `picture`: (H, W, 3) u8 RGB, or (H, W) u16. Raises `VideoError`."""
+        """Encodes a picture, (H, W, 3) u8 RGB or (H, W) u16, as a packet. Raises `VideoError` if that fails."""
         with told():
             if picture.ndim == 3:
                 frame = frame_of(padded(picture, self._pixel_format), self._pixel_format)
@@ -63,7 +63,7 @@ class TrackEncoder:
 
 
 class TrackFile:
-    """A new file of ready packets, of the kind that stream `template` has. All of it raises `VideoError`."""
+    """Writes encoded packets into a new file like stream `template`. All methods raise `VideoError` if they fail."""
 
     def __init__(self, path: Path, template: Any) -> None:
         self._file = open_to_write(path, "matroska", _OPTIONS)
@@ -71,7 +71,7 @@ class TrackFile:
         self._stream.time_base = TICK
 
     def write(self, packet: bytes, pts: int) -> None:
-        """Appends a key frame."""
+        """Appends a packet, which is a key frame."""
         out = av.Packet(packet)
         out.pts = out.dts = pts
         out.time_base, out.stream, out.is_keyframe = TICK, self._stream, True
@@ -79,7 +79,7 @@ class TrackFile:
             self._file.av.mux(out)
 
     def close(self) -> None:
-        """Writes the file's index and length."""
+        """Writes the file's index and length, and closes it."""
         self._file.close()
 
 
@@ -102,7 +102,7 @@ class TrackReader:
         self._ahead: tuple[int, Any] | None = None
 
     def picture(self, pts: int) -> NDArray[Any]:
-        """The picture at `pts`: (H, W, 3) u8, or (H, W) u16. Raises `CaptureError` if it is missing or broken."""
+        """The picture at `pts` ms, (H, W, 3) u8 or (H, W) u16. Raises `CaptureError` if it is missing or damaged."""
         while True:
             try:
                 at, packet = self._ahead or self._next_packet()
@@ -142,22 +142,22 @@ class TrackReader:
     def _next_packet(self) -> tuple[int, Any]:
         while True:
             packet = next(self._packets)
-            if packet.pts is not None:  # the last one is empty: it only flushes
+            if packet.pts is not None:  # the last packet is empty: it only flushes the decoder
                 return round(packet.pts * packet.time_base * 1000), packet
 
     def seek(self, pts: int) -> None:
-        """The next picture asked for is at or after `pts`."""
+        """Prepares for reading pictures at or after `pts`, in milliseconds."""
         self._file.av.seek(max(0, pts), stream=None if pts == 0 else self._stream, backward=True)
         self._packets = self._file.av.demux(self._stream)
         self._ahead = None
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         self._file.close()
 
 
 def track_size(path: Path) -> tuple[int, int]:
-    """Width and height of a track's pictures; 0, 0 if it cannot be opened."""
+    """Width and height of the pictures of a track; 0, 0 if it cannot be opened."""
     try:
         with open_to_read(path) as file:
             stream = file.av.streams.video[0]
@@ -167,13 +167,13 @@ def track_size(path: Path) -> tuple[int, int]:
 
 
 def decodable(path: Path) -> set[int]:
-    """Times, in milliseconds, of the pictures of a track that decode. A file that cannot even be opened has none."""
+    """The times, in ms, of those pictures of a track that can be decoded; none if the file cannot be opened."""
     good: set[int] = set()
     try:
         with open_to_read(path) as file:
             stream: Any = file.av.streams.video[0]
             stream.codec_context.thread_count = 1
-            with told():  # cut off in the middle of a cluster: what came before it is good
+            with told():  # the file ends inside a cluster; the pictures before it are valid
                 for packet in file.av.demux(stream):
                     if packet.pts is not None and _decodes(packet):
                         good.add(round(packet.pts * packet.time_base * 1000))
@@ -183,7 +183,7 @@ def decodable(path: Path) -> set[int]:
 
 
 def times(path: Path) -> set[int]:
-    """Times, in milliseconds, of all pictures of a track, which are not decoded. Raises `VideoError`."""
+    """The times, in ms, of all pictures of a track, without decoding them. Raises `VideoError` if reading fails."""
     with open_to_read(path) as file, told():
         stream = file.av.streams.video[0]
         return {round(packet.pts * packet.time_base * 1000) for packet in file.av.demux(stream)
@@ -198,7 +198,7 @@ def _decodes(packet: Any) -> bool:
 
 
 def copy_track(source: Path, target: Path, wanted: Collection[int]) -> None:
-    """Copies the packets at the `wanted` times, unchanged, into a new file. Raises `VideoError`."""
+    """Copies the packets at the `wanted` times, in ms, unchanged into a new file. Raises `VideoError` if that fails."""
     if not wanted:
         return
     with open_to_read(source) as file, told():

@@ -1,1 +1,1 @@
-"""Windows of an X server: found by their title, then followed by their id. Linux alone."""
+"""Finds windows of an X server by their title, and grabs them by their id. Linux only."""

@@ -1,4 +1,4 @@
-"""Which window is meant by a title."""
+"""Finds the window that a title means."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from capture.errors import CaptureError
 from capture.x11.titles import alike, shown, text
 
 LEAST_SIDE = 16
-"""Pixels; smaller windows are helpers of programs, not for people."""
+"""Windows with a shorter side, in pixels, are not for users and are ignored."""
 TITLE_WORDS, MOST_WINDOWS = 256, 4096
-"""So much of a title is read, in units of 4 bytes, and so many windows are looked at."""
+"""The most of a title that is read, in units of 4 bytes, and the most windows that are examined."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A window: `titles` are what it is called, best first; `program` its class; sizes in pixels."""
+    """A window: its `titles`, best first; `program`, its class; its size in pixels; and whether it is visible."""
 
     id: int
     titles: tuple[str, ...]
@@ -37,7 +37,7 @@ class Found:
 
 
 def windows(server: Any) -> list[Found]:
-    """All windows of programs that have a name; what a window manager puts around them is none of them."""
+    """All windows of programs that have a title or a class, without the frames that a window manager adds."""
     left = [MOST_WINDOWS]
     return [found for child in _children(server.screen().root) for found, _ in _under(server, child, left)]
 
@@ -45,12 +45,12 @@ def windows(server: Any) -> list[Found]:
 def _children(window: Any) -> list[Any]:
     try:
         return list(window.query_tree().children)
-    except XError:  # it was closed just now
+    except XError:  # the window has just been closed
         return []
 
 
 def _under(server: Any, window: Any, left: list[int]) -> Iterator[tuple[Found, bool]]:
-    """Windows from this one on, and whether a window manager says of each that it is a program's (WM_STATE)."""
+    """The windows in this one, and for each whether a window manager has marked it as a program's (WM_STATE)."""
     left[0] -= 1
     if left[0] < 0:
         return
@@ -77,7 +77,7 @@ def _described(server: Any, window: Any) -> Found | None:
 
 
 def _property(server: Any, window: Any, name: str) -> str:
-    """A property's text, or something if it is no text; empty if the window has none."""
+    """The text of a property; the name of its type if it is no text; empty if the window does not have it."""
     try:
         found = window.get_property(server.get_atom(name), X.AnyPropertyType, 0, TITLE_WORDS)
         if found is None:
@@ -89,7 +89,10 @@ def _property(server: Any, window: Any, name: str) -> str:
 
 
 def matching(all_windows: list[Found], title: str) -> list[Found]:
-    """Those that `title` means, the largest viewable first: by id (0x...), by part of a title, else by their class."""
+    """The windows that `title` means, the largest visible one first.
+
+    `title` is an id (0x...), a part of a title, or, if no title has it, a part of a class.
+    """
     if re.fullmatch("0x[0-9a-fA-F]+", title):
         return [found for found in all_windows if found.id == int(title, 16)]
     part = alike(title)
@@ -99,7 +102,7 @@ def matching(all_windows: list[Found], title: str) -> list[Found]:
 
 
 def choose(server: Any, title: str) -> tuple[Found, list[Found]]:
-    """The window that `title` means, and the others that it could mean. Raises `CaptureError` if there is none."""
+    """The window that `title` means, and the others that match. Raises `CaptureError` if there is none to show."""
     if not title.strip():
         raise CaptureError("say which window: part of its title, as in --window SuperTux")
     there = windows(server)

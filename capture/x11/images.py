@@ -1,4 +1,4 @@
-"""A drawable's pixels through the MIT-SHM extension, 20 times as fast as through the connection; else through that.
+"""Reads the pixels of a drawable, by the MIT-SHM extension if possible: that is 20 times as fast as the connection.
 
 Requests as in the X Consortium's "MIT-SHM: The MIT Shared Memory Extension", protocol version 1.1.
 """
@@ -36,7 +36,7 @@ class _GetImage(rq.ReplyRequest):
 
 
 class Images:
-    """Gets pictures over one connection, `server`."""
+    """Reads pictures over the connection `server`."""
 
     def __init__(self, server: Any) -> None:
         self.server = server
@@ -51,7 +51,7 @@ class Images:
         self._shared = bool(extension)
 
     def get(self, drawable: Any, border: int, width: int, height: int) -> NDArray[np.uint8]:
-        """The pixels (H, W, 4) BGRX inside a border, a copy. Raises `XError` if the drawable is gone or smaller."""
+        """The pixels inside a border, (H, W, 4) u8 BGRX. Raises `XError` if the drawable is gone or too small."""
         size = width * height * 4
         if self._shared and size > self._room:
             self._grow(size)
@@ -65,7 +65,7 @@ class Images:
         return np.frombuffer(data, np.uint8, size).reshape(height, width, 4)
 
     def _grow(self, size: int) -> None:
-        """Shares memory with the server, which nobody else can name; without, as from another machine, does not."""
+        """Shares memory with the server, if it runs on this machine. No other program can attach that memory."""
         self.close()
         shared = self._libc.shmget(IPC_PRIVATE, size, IPC_CREAT | 0o600)
         address = self._libc.shmat(shared, None, 0) if shared >= 0 else None
@@ -77,13 +77,13 @@ class Images:
             self.server.sync()
             self._address, self._room = int(address or 0), size
         if shared >= 0:
-            self._libc.shmctl(shared, IPC_RMID, None)  # it goes when both have let go
+            self._libc.shmctl(shared, IPC_RMID, None)  # it is freed when both sides have detached it
         if failed.get_error() is not None or not self._address:
             self.close()
             self._shared = False
 
     def close(self) -> None:
-        """Lets go of the memory."""
+        """Frees the shared memory."""
         if self._address:
             _Detach(display=self.server.display, onerror=CatchError(), opcode=self._opcode, segment=self._segment)
             self._libc.shmdt(self._address)

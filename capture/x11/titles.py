@@ -1,4 +1,4 @@
-"""What windows are called, whatever wrote it: UTF-8, Latin-1, or the compound text of older toolkits.
+"""Decodes the titles of windows: UTF-8, Latin-1, or the compound text of older toolkits.
 
 ICCCM 2.7.1 and EWMH name the properties; the encodings are those of the X Consortium's Compound Text Encoding 1.1.
 """
@@ -16,18 +16,18 @@ _CHARSETS = {b"%G": "utf-8", b"-A": "latin-1", b"-B": "iso8859-2", b"-C": "iso88
 
 
 def text(value: bytes, kind: str) -> str:
-    """A property of type `kind` as text. Bytes that are no UTF-8 become lone surrogates, as in programs' arguments."""
+    """Decodes a property of type `kind`. Bytes that are no UTF-8 become lone surrogates, as in program arguments."""
     value = value.rstrip(b"\0")
     if kind == "COMPOUND_TEXT" and b"\x1b" in value:
         return _compound(value)
-    try:  # some programs put UTF-8 where Latin-1 belongs
+    try:  # some programs write UTF-8 where Latin-1 is required
         return value.decode("utf-8", "surrogateescape" if kind == "UTF8_STRING" else "strict")
     except UnicodeDecodeError:
         return value.decode("latin-1")
 
 
 def _compound(value: bytes) -> str:
-    """Each escape sequence says in which character set the bytes after it are."""
+    """Decodes compound text. Each escape sequence gives the character set of the bytes after it."""
     parts = _ESCAPE.split(value)
     out = [parts[0].decode("latin-1")]
     for escape, data in zip(parts[1::2], parts[2::2], strict=True):
@@ -38,10 +38,10 @@ def _compound(value: bytes) -> str:
 
 
 def alike(title: str) -> str:
-    """For comparing: without regard to case and to how accents are composed."""
+    """The title in a form for comparing, in which case and the composition of accents do not matter."""
     return unicodedata.normalize("NFC", title).casefold()
 
 
 def shown(title: str) -> str:
-    """For people: quoted, cut, and without what a terminal would obey."""
+    """The title in a form for messages: quoted, shortened, and without control characters."""
     return repr(title if len(title) <= 60 else f"{title[:57]}...")

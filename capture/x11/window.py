@@ -1,4 +1,4 @@
-"""The pixels of one window, followed by its id wherever it goes, and nobody else's."""
+"""Grabs the pixels of one window by its id, wherever it is on the screen."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from capture.x11.titles import shown
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
-"""How often a closed window's successor is looked for."""
+"""How often a window is searched that replaces a closed one."""
 DEPTHS = 24, 32
 LOST = ConnectionClosedError, DisplayError, XauthError, XNoAuthError, OSError
 
 
 class WindowGrab:
-    """Grabs the window that `title` means when this is made. Raises `CaptureError` if there is none.
+    """Grabs the window that `title` means when this object is made. Raises `CaptureError` if there is none.
 
-    The X server keeps the window's picture apart from the screen's (Composite extension, version 0.2), so what lies in
-    front of it is never seen. While the window is hidden there are no pictures; after it was closed, another one of the
-    same program and title is waited for.
+    The X server keeps the window's picture separate from the screen's (Composite extension, version 0.2). So windows in
+    front of it do not appear. While the window is hidden, there are no pictures. After it was closed, the object waits
+    for another window of the same program with the same title.
     """
 
     def __init__(self, title: str) -> None:
         self.title, self.trouble = title, ""
         self.jumped = True
-        """Whether the next picture has nothing to do with the last: set to see it, cleared by who has."""
+        """See `Grab.jumped`."""
         try:
             self._server = display.Display()
         except LOST as error:
             raise CaptureError(f"no X server answers ({error}): set DISPLAY to a running one, or capture the game "
                                "itself with --source engine") from error
-        self._server.set_error_handler(lambda _error, _request: None)  # a window may be gone at any request
+        self._server.set_error_handler(lambda _error, _request: None)  # a window may be closed before any request
         self._images = Images(self._server)
         self._window: Any = None
         self._look_at = 0.0
@@ -69,7 +69,7 @@ class WindowGrab:
         self._server.sync()
 
     def picture(self) -> NDArray[np.uint8] | None:
-        """(H, W, 3) u8 RGB; None if there is none just now, which `trouble` explains. Raises `CaptureError`."""
+        """See `Grab.picture`."""
         try:
             if self._window is None:
                 self._look_for_successor()
@@ -85,7 +85,7 @@ class WindowGrab:
         except XError:
             viewable, border = False, 0
         image = self._pixels(window, border) if viewable and not self._closed(window) else None
-        if self._closed(window):  # perhaps while it was grabbed; its id may be another's by now
+        if self._closed(window):  # it may have been closed during the grab, and another window may have its id
             self.trouble = f"the window {self.found} was closed; waiting for another one of that name"
             self._window, self.jumped = None, True
             return None
@@ -96,7 +96,7 @@ class WindowGrab:
         return image
 
     def _pixels(self, window: Any, border: int) -> NDArray[np.uint8] | None:
-        """What the window shows, from the picture that the server keeps of it now; None if it was hidden meanwhile."""
+        """The picture that the server keeps of the window, (H, W, 3) u8; None if the window was hidden meanwhile."""
         kept = window.composite_name_window_pixmap()
         try:
             shape = kept.get_geometry()
@@ -112,7 +112,7 @@ class WindowGrab:
             kept.free()
 
     def _closed(self, window: Any) -> bool:
-        """Whether the server has said so. After a request that it answered nothing of before is still on its way."""
+        """Whether the server has reported the window as closed. Call it after a request that waits for an answer."""
         while self._server.pending_events():
             event = self._server.next_event()
             if event.type == X.DestroyNotify and event.window.id == window.id:
@@ -129,7 +129,7 @@ class WindowGrab:
                 return
 
     def close(self) -> None:
-        """Lets go of the window."""
-        with suppress(*LOST):  # it was gone before
+        """See `Grab.close`."""
+        with suppress(*LOST):  # the connection was lost before
             self._images.close()
             self._server.close()
