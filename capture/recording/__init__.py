@@ -1,1 +1,1 @@
-"""Recorded sessions: how they lie on disk, and how they are written, read and mended."""
+"""Recorded sessions: their format on disk, and how they are written, read and repaired."""

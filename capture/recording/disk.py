@@ -1,4 +1,4 @@
-"""Watches the room on a disk, so that whatever is written there ends whole before it is full."""
+"""Watches the free space of a disk, so that a recording is completed before the disk is full."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import time
 from pathlib import Path
 
 RESERVE = 256 << 20
-"""Bytes that a recording leaves free."""
+"""The number of bytes that a recording leaves free."""
 CHECK_SECONDS = 1.0
 
 
 class DiskWatch:
-    """Looks once a second at the room on the disk of `folder`; `reserve` bytes are kept free."""
+    """Checks the free space on the disk of `folder` once a second. `reserve` bytes must stay free."""
 
     def __init__(self, folder: Path, reserve: int) -> None:
         self.folder, self.reserve = folder, reserve
         self.free, self._checked = 0, -CHECK_SECONDS
         self.trouble = ""
-        """Why nothing more may be written there; empty while it may."""
+        """One sentence on why nothing more may be written; empty if it may."""
 
     def enough(self) -> bool:
-        """Whether there is still more room than shall be kept free. Raises `OSError` if nobody can tell."""
+        """Whether more space is free than the reserve. Raises `OSError` if the disk cannot be asked."""
         now = time.monotonic()
         if now - self._checked > CHECK_SECONDS:
             self._checked, self.free = now, shutil.disk_usage(self.folder).free

@@ -1,6 +1,7 @@
-"""A session's folder: which files belong to it, who writes it just now, and what may be removed of it.
+"""Makes, locks, checks and removes the folder of a session.
 
-While a session is written, or mended, its folder is locked (flock): the lock goes with the process, however it ends.
+The folder is locked (flock) while the session is written or repaired. The lock ends when its process ends for any
+reason.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ if sys.platform != "win32":
     import fcntl
 
 TRACK = re.compile(rf"({PHOTO}|{'|'.join(kind.name.lower() for kind in Kind)})(?:-([1-9]\d{{0,4}}))?\.mkv")
-"""Names of tracks: what they hold, and the number of their section."""
+"""Matches the names of track files: what they hold, and the number of their section."""
 TRIES = 1000
 
 
 class FolderLock:
-    """Keeps everybody else from writing `folder`. Raises `CaptureError` if somebody does already, or if it is gone."""
+    """Locks `folder` for writing. Raises `CaptureError` if another process has locked it, or if it is gone."""
 
     def __init__(self, folder: Path) -> None:
         self._fd = -1
@@ -40,27 +41,27 @@ class FolderLock:
         except OSError as error:
             if self._fd < 0:
                 raise CaptureError(f"cannot open {folder}: {error.strerror}") from error
-            # Its file system knows no locks: it is written without one.
+            # Its file system has no locks, so it is written without one.
 
     def release(self) -> None:
-        """Lets others write; may be called twice."""
+        """Unlocks the folder. May be called twice."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
 
 def absolute(path: Path) -> Path:
-    """`path` with a name for its last part, also where "." or ".." was typed."""
+    """`path`, resolved if its last part is "." or "..", so that it ends in a name."""
     return path.resolve() if path.name in ("", "..") else path
 
 
 def part_of(path: Path) -> Path:
-    """The folder in which the session `path` is written until it is whole."""
+    """The folder in which the session `path` is written until it is complete."""
     return path if path.name.endswith(PART) else path.with_name(path.name + PART)
 
 
 def check_finished(path: Path) -> None:
-    """Raises `CaptureError` if the session `path` is being recorded, or its recording was cut short."""
+    """Raises `CaptureError` if the session `path` is being recorded, or if its recording was interrupted."""
     part = part_of(path)
     if (path.is_dir() and path != part) or not part.is_dir():
         return
@@ -70,12 +71,12 @@ def check_finished(path: Path) -> None:
 
 
 def is_session(path: Path) -> bool:
-    """Whether `path` stands for a session, be it whole or not, and not for a file."""
+    """Whether `path` is a session, complete or not, and no file."""
     return path.is_dir() or (not path.exists() and part_of(path).is_dir())
 
 
 def own_file(folder: Path, name: str) -> Path:
-    """The file `name` of a session. Raises `CaptureError` if it is a link, or no file: it could lead anywhere."""
+    """The path of the file `name` of a session. Raises `CaptureError` if it is a link or no regular file."""
     path = folder / name
     try:
         regular = stat.S_ISREG(path.lstat().st_mode)
@@ -87,7 +88,7 @@ def own_file(folder: Path, name: str) -> Path:
 
 
 def tracks(folder: Path) -> dict[str, list[int]]:
-    """What the tracks in `folder` hold, and the numbers of the sections that each is there for, in order."""
+    """The tracks in `folder`: for each name, the numbers of its sections in order."""
     found: dict[str, list[int]] = {}
     for file in folder.iterdir():
         if (match := TRACK.fullmatch(file.name)) is not None:
@@ -96,9 +97,18 @@ def tracks(folder: Path) -> dict[str, list[int]]:
 
 
 def create(path: Path, *, numbered: bool) -> tuple[Path, Path]:
-    """Makes the `.part` folder of a new session, and returns the session's path and that folder.
+    """Makes the `.part` folder of a new session.
 
-    A path that is taken is refused, or if `numbered` followed by a number. Raises `FileExistsError` or `OSError`.
+    Args:
+        path: the path of the session.
+        numbered: add a number to the path if it is taken.
+
+    Returns:
+        The path of the session, and its `.part` folder.
+
+    Raises:
+        FileExistsError: the path is taken, and `numbered` is false or has found no free number.
+        OSError: the folder cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for number in range(1, TRIES if numbered else 2):
@@ -113,12 +123,12 @@ def create(path: Path, *, numbered: bool) -> tuple[Path, Path]:
 
 
 def remove(folder: Path) -> bool:
-    """Removes the session's own files, and then `folder` if nothing else is left in it; returns whether it is gone."""
+    """Removes the session's own files, and then `folder` if it is empty. Returns whether `folder` is gone."""
     for file in folder.iterdir():
         if file.name in {ABOUT, INDEX} or TRACK.fullmatch(file.name):
             file.unlink()
     try:
         folder.rmdir()
     except OSError:
-        return False  # somebody put something else there, which is not ours to remove
+        return False  # it holds other files, which are not ours to remove
     return True

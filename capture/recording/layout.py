@@ -1,6 +1,6 @@
-"""What a recorded session is on disk: this file is its specification, version 1.
+"""The format of a recorded session on disk. This file is its specification, version 1.
 
-A session is a folder (`NAME.part` until it is whole):
+A session is a folder (`NAME.part` until it is complete):
 
     session.json    one `About`
     frames.jsonl    a `Section` line before the frames of every new size or set of buffers, an `Entry` line for
@@ -8,14 +8,15 @@ A session is a folder (`NAME.part` until it is whole):
     color.mkv ...   one Matroska file for each buffer of a section (`color-1.mkv` in section 1, and so on)
     photo.mkv       the photoreal output as it was shown
 
-Frames are matched by timestamp: a picture of any track belongs to the entry with the same `pts`, in
-milliseconds. Every picture is a key frame, so the loss of one costs no other. Colours are H.264 RGB,
-lossless (alpha is not kept: it reads as 255); photo is H.264 4:2:0 in BT.709,
-nearly lossless, of even sides (an odd one has its last line twice; only pairs hold it as lossless RGB); all else is
-FFV1 `gray16le`, bit-exact, holding the buffer's bytes as 16-bit planes side by side (`planes`).
+Frames are matched by timestamp: a picture of any track belongs to the entry with the same `pts`, in milliseconds. Every
+picture is a key frame, so a damaged picture damages no other.
 
-The numbers of sections rise, though one may be missing; times rise from frame to frame. The structures below refuse
-what cannot be: names of buffers are those of `FORMATS` alone, never a path, and numbers keep to their ranges.
+Colours are lossless H.264 RGB. Alpha is not kept and reads as 255. The photo is nearly lossless H.264 4:2:0 in BT.709,
+with even sides: at an odd side, the last line is stored twice. In pairs it is lossless RGB. All other buffers are
+bit-exact FFV1 `gray16le`, which holds the buffer's bytes as 16-bit planes side by side (see `planes`).
+
+The numbers of sections rise, but a number may be missing. Times rise from frame to frame. The structures below refuse
+impossible values: names of buffers must be in `FORMATS`, so they are never paths, and numbers must be in their ranges.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ ABOUT, INDEX, PHOTO, PART = "session.json", "frames.jsonl", "photo", ".part"
 FORMAT, VERSION = "realmaster-session", 1
 COLOURS = (Kind.COLOR, Kind.SCENE_COLOR)
 MS = 1_000_000
-"""Nanoseconds in a tick of a session's clock."""
+"""The number of nanoseconds in a tick of a session's clock, which is a millisecond."""
 MAX_PTS = 10**12
-"""Thirty years, in milliseconds."""
+"""The largest `pts`, in milliseconds: about thirty years."""
 MAX_SECTION = 99_999
 BUFFERS = {(kind.name.lower(), encoding.name) for kind, encoding in FORMATS}
 
@@ -51,7 +52,7 @@ Matrix = Annotated[list[float], Meta(min_length=16, max_length=16)]
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
-    """Of what, and how it was recorded. `clock` tells what `pts` counts: capture time, or the game's own."""
+    """Facts about a session: what was recorded, and how. `pts` counts the time of `clock`: capture or game."""
 
     format: str = FORMAT
     version: int = VERSION
@@ -62,7 +63,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, tag="section"):
-    """Frames from here on have this size and these buffers (name of the kind to name of the encoding)."""
+    """The size and the buffers of the frames that follow. `buffers` maps names of kinds to names of encodings."""
 
     number: Number
     width: Side
@@ -75,7 +76,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, tag="section"):
 
 
 class CameraEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A `capture.frame.Camera`: matrices row by row, `far` null where it is infinite."""
+    """A `capture.frame.Camera`. Its matrices are stored row by row. `far` is null if it is infinite."""
 
     view: Matrix
     projection: Matrix
@@ -87,7 +88,7 @@ class CameraEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, tag="frame"):
-    """One frame's facts; names as in `capture.frame.Frame`. `dropped` counts what the recorder lost, too."""
+    """The facts of one frame, named as in `capture.frame.Frame`. `dropped` includes what the recorder lost."""
 
     pts: Pts
     section: Number
@@ -103,7 +104,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, tag="frame"):
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
-    """The recording was ended properly after so many frames; `dropped` were lost after the last of them."""
+    """The recording was ended properly after `frames` frames. `dropped` frames were lost after the last one."""
 
     frames: Count
     dropped: Count = 0
@@ -115,12 +116,15 @@ decode_line = msgspec.json.Decoder(Line).decode
 
 
 def track_file(name: str, section: int) -> str:
-    """The file of track `name` in a section."""
+    """The name of the file of track `name` in a section."""
     return f"{name}-{section}.mkv" if section else f"{name}.mkv"
 
 
 def planes(data: NDArray[Any]) -> NDArray[np.uint16]:
-    """A buffer (H, W, C) of 2- or 4-byte numbers as (H, W * n) u16: n 16-bit planes side by side, low halves first."""
+    """Turns a buffer (H, W, C) of 2- or 4-byte numbers into n 16-bit planes side by side, low halves first.
+
+    The result is (H, W * n) u16.
+    """
     height, width, _ = data.shape
     halves = np.ascontiguousarray(data).view("<u2").reshape(height, width, -1)
     return np.ascontiguousarray(halves.transpose(0, 2, 1)).reshape(height, -1)
@@ -138,12 +142,12 @@ def from_planes(flat: NDArray[np.uint16], kind: Kind, encoding: Encoding) -> NDA
 
 
 def picture_of(kind: Kind, buffer: Buffer) -> NDArray[Any]:
-    """A buffer as tracks hold it: (H, W, 3) u8 for colours, planes (H, W * n) u16 for the rest."""
+    """The picture that a track holds for a buffer: (H, W, 3) u8 for colours, else planes, (H, W * n) u16."""
     return np.asarray(cv2.cvtColor(buffer.data, cv2.COLOR_RGBA2RGB)) if kind in COLOURS else planes(buffer.data)
 
 
 def buffer_of(kind: Kind, encoding: Encoding, picture: NDArray[Any]) -> Buffer:
-    """Undoes `picture_of`; alpha reads as 255. Raises `CaptureError` if the track holds other pictures."""
+    """Undoes `picture_of`, with 255 for alpha. Raises `CaptureError` if the picture is not of this kind."""
     if picture.ndim != (3 if kind in COLOURS else 2):
         raise CaptureError(f"the {kind.name} track holds pictures of another kind: the file is damaged")
     if kind in COLOURS:
@@ -152,7 +156,7 @@ def buffer_of(kind: Kind, encoding: Encoding, picture: NDArray[Any]) -> Buffer:
 
 
 def entry_of(frame: Frame, pts: int, dropped: int) -> Entry:
-    """The line for `frame`; `section` is filled in by who writes it."""
+    """The entry for `frame`. The writer fills in `section`."""
     camera = None
     if (c := frame.camera) is not None:
         rows = {n: [float(v) for v in getattr(c, n).ravel()] for n in MATRICES}
@@ -163,7 +167,7 @@ def entry_of(frame: Frame, pts: int, dropped: int) -> Entry:
 
 
 def facts_of(entry: Entry) -> dict[str, Any]:
-    """Keyword arguments for a `Frame` like the one that was recorded; its capture time is its place in the session."""
+    """Keyword arguments for the recorded `Frame`. Its capture time is its time in the session, in ns."""
     camera = None
     if (c := entry.camera) is not None:
         rows = [np.array(getattr(c, n), np.float32).reshape(4, 4) for n in MATRICES]
@@ -174,7 +178,7 @@ def facts_of(entry: Entry) -> dict[str, Any]:
 
 
 def check_entry(entry: Entry) -> None:
-    """Raises `BadFrame` if what `entry` says cannot be true."""
+    """Raises `BadFrame` if a value of `entry` is impossible."""
     check_numbers(msgspec.structs.asdict(entry))
     if (c := entry.camera) is not None:
         check_lens(c.near, math.inf if c.far is None else c.far)

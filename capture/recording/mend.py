@@ -1,4 +1,4 @@
-"""Writes what is good in a session into a new folder, reads it back, and only then gives it its name."""
+"""Copies the good frames of a session into a new folder, checks the copy, and then gives it its name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MENDING = ".mending"
 
 
 def write(good: Good, target: Path) -> None:
-    """Copies what is good to `target`, complete or not at all. Raises `CaptureError`; nothing is lost then."""
+    """Copies the good frames to `target`. Raises `CaptureError` if that fails; then nothing has changed."""
     if os.path.lexists(target):
         raise CaptureError(f"{target} exists already: move it away, then recover again")
     mending = target.with_name(target.name + MENDING)
@@ -48,12 +48,12 @@ def write(good: Good, target: Path) -> None:
 
 
 def _clear(mending: Path) -> None:
-    with contextlib.suppress(OSError):  # why it failed is being told already
+    with contextlib.suppress(OSError):  # the reason for the failure is reported already
         remove(mending)
 
 
 def _begin(mending: Path) -> FolderLock:
-    """Makes the folder; what a `recover` that was killed has left of it is removed."""
+    """Makes the folder. First removes what a killed `recover` has left of it."""
     try:
         if mending.is_dir() and not mending.is_symlink():
             lock = FolderLock(mending)
@@ -69,7 +69,7 @@ def _begin(mending: Path) -> FolderLock:
 
 
 def _room(good: Good, mending: Path) -> None:
-    """Raises `CaptureError` if the copy cannot fit."""
+    """Raises `CaptureError` if the disk has no space for the copy."""
     needed, free = sum(file.lstat().st_size for file in good.path.iterdir()), shutil.disk_usage(mending).free
     if needed > free:
         raise CaptureError(f"recovering takes {needed / 1e6:.0f} MB beside {good.path}, and {free / 1e6:.0f} are free: "
@@ -77,7 +77,7 @@ def _room(good: Good, mending: Path) -> None:
 
 
 def _parts(good: Good) -> Iterator[tuple[Section, Section, list[Entry]]]:
-    """Each section that has good frames, the same with its new number, and those frames."""
+    """For each section with good frames: the section, the same section with its new number, and the frames."""
     by_section = groupby(good.entries, lambda entry: entry.section)
     for number, (old, entries) in enumerate(by_section):
         section = good.sections[old]
@@ -101,7 +101,7 @@ def _copy(good: Good, mending: Path) -> None:
 
 
 def _read_back(good: Good, mending: Path) -> None:
-    """Opens the copy as everybody will. Raises `CaptureError` unless every frame that is good is in it."""
+    """Reads the copy as a session. Raises `CaptureError` unless it holds every good frame."""
     source = SessionSource(mending)
     try:
         index, parts = source.index, list(_parts(good))
@@ -120,7 +120,7 @@ def _read_back(good: Good, mending: Path) -> None:
 
 
 def _settle(path: Path) -> None:
-    """Has the system bring a file, or a folder's names, to the disk."""
+    """Makes the system write a file, or the names in a folder, to the disk (fsync)."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

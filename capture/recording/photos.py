@@ -1,4 +1,4 @@
-"""The photoreal pictures of a recorded session, as they were shown."""
+"""Reads the photoreal pictures of a recorded session, as they were shown."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from capture.video.tracks import TrackReader
 
 log = logging.getLogger(__name__)
 HOLD_MS = 1000
-"""A picture is shown until the next one, but no longer than this: where nothing was rendered there is none."""
+"""A picture is shown until the next one, but no longer than this, because nothing was rendered in a longer gap."""
 
 
 def has_photos(path: Path) -> bool:
-    """Whether the session `path` has any."""
+    """Whether the session `path` has photoreal pictures."""
     return PHOTO in tracks(path)
 
 
 class PhotoTracks:
-    """Of the session `path`. Raises `CaptureError` if they cannot be read."""
+    """The photoreal pictures of the session `path`. Raises `CaptureError` if they cannot be read."""
 
     def __init__(self, path: Path) -> None:
         files = [own_file(path, track_file(PHOTO, number)) for number in tracks(path).get(PHOTO, [])]
-        self._readers = [TrackReader(file) for file in files]  # one for each size that they had
+        self._readers = [TrackReader(file) for file in files]  # one reader for each size of pictures
         self._held: tuple[int, NDArray[Any]] | None = None
 
     def at(self, pts: int) -> NDArray[np.uint8] | None:
-        """The picture (H, W, 3) u8 that is shown at `pts` milliseconds; ask in rising order, or after `seek`."""
+        """The picture shown at `pts` ms, (H, W, 3) u8. `pts` must not fall between calls, except after `seek`."""
         for reader in self._readers:
             try:
                 self._held = reader.until(pts) or self._held
@@ -44,12 +44,12 @@ class PhotoTracks:
         return self._held[1]
 
     def seek(self, pts: int) -> None:
-        """The next picture asked for is at or after `pts`."""
+        """Prepares for reading pictures at or after `pts`, in milliseconds."""
         self._held = None
         for reader in self._readers:
             reader.seek(pts)
 
     def close(self) -> None:
-        """Lets go of the files."""
+        """Closes the files."""
         for reader in self._readers:
             reader.close()

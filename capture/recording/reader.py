@@ -1,7 +1,7 @@
-"""Reads a session's facts and its index, and counts what is missing; tracks are read by `capture.video.tracks`.
+"""Reads the facts and the index of a session, and counts missing frames. `capture.video.tracks` reads its tracks.
 
-Nothing in a session is trusted: a line that is cut, too long, out of order, or says what cannot be is left out, and
-counted as a frame that is missing before the next one.
+A session may be damaged. A line that is incomplete, too long, out of order or impossible is left out. It counts as one
+frame that is missing before the next one.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from capture.recording.layout import (
 )
 
 MAX_LINE = 1 << 16
-"""Bytes of the longest line that is read; the recorder's are a few hundred, 2,000 with a camera."""
+"""The most bytes in a line that is read. The recorder's lines have a few hundred, with a camera 2,000."""
 MAX_ABOUT = 1 << 20
 
 
 @dataclass
 class Index:
-    """What `frames.jsonl` holds: its sections by number, and where each frame's line starts, its `pts` and section."""
+    """The contents of `frames.jsonl`: the sections by number, and the offset, `pts` and section of each frame."""
 
     path: Path
     sections: dict[int, Section] = field(default_factory=dict[int, Section])
@@ -45,46 +45,46 @@ class Index:
     pts: list[int] = field(default_factory=list[int])
     section_of: list[int] = field(default_factory=list[int])
     damaged_before: dict[int, int] = field(default_factory=dict[int, int])
-    """Lines that cannot be used, by the number of the frame that follows; those after the last under their count."""
+    """How many lines are unusable, by the number of the frame after them, or by the number of frames at the end."""
     repeated: int = 0
-    """Lines that say once more what was said already, or stand for no frame; nothing is missing for them."""
+    """The number of lines that repeat others or stand for no frame. They do not count as missing frames."""
     dropped: int = 0
-    """Frames that were lost in recording, as the lines of the others tell."""
+    """The number of frames lost during recording, summed over the `dropped` of all entries."""
     end: End | None = None
 
     @property
     def damaged(self) -> int:
-        """Lines that cannot be used."""
+        """The number of unusable lines."""
         return sum(self.damaged_before.values())
 
     @property
     def unread_after(self) -> int:
-        """Lines after the last frame that should be there and cannot be used."""
+        """The number of lines after the last frame that are unusable or absent."""
         unwritten = max(0, self.end.frames - len(self.pts) - self.damaged) if self.end else 0
         return self.damaged_before.get(len(self.pts), 0) + unwritten
 
     @property
     def told_after(self) -> int:
-        """Frames that were lost after the last one, as the session itself tells."""
+        """The number of frames lost after the last one, as the `End` line says."""
         return self.end.dropped if self.end else 0
 
     @property
     def missing_after(self) -> int:
-        """Frames that should come after the last one and are not there."""
+        """The number of frames that are missing after the last one."""
         return self.unread_after + self.told_after
 
     @property
     def missing(self) -> int:
-        """Frames that the session should have and has not: lost in recording, or their lines cannot be used."""
+        """The number of all missing frames: lost during recording, or with an unusable line."""
         return self.dropped + self.damaged + self.missing_after - self.damaged_before.get(len(self.pts), 0)
 
     def entry(self, i: int) -> Entry:
-        """The facts of frame `i`; its `dropped` counts the damaged lines before it, too."""
+        """The facts of frame `i`. Its `dropped` includes the unusable lines before it."""
         entry = self.own_entry(i)
         return msgspec.structs.replace(entry, dropped=entry.dropped + self.damaged_before.get(i, 0))
 
     def own_entry(self, i: int) -> Entry:
-        """The facts of frame `i` as its line has them. Raises `CaptureError` if the file is not what it was."""
+        """The facts of frame `i` as its line has them. Raises `CaptureError` if the file has changed."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self.offsets[i])
@@ -96,11 +96,11 @@ class Index:
         return line
 
     def at(self, seconds: float) -> int:
-        """The first frame at or after `seconds`."""
+        """The number of the first frame at or after the time `seconds`."""
         return bisect_left(self.pts, seconds * 1000 - 0.5)
 
     def add(self, line: Line | None, offset: int) -> None:
-        """Takes the line that starts at byte `offset`; None if it could not be read."""
+        """Adds the line that starts at byte `offset`; None stands for an unreadable line."""
         if line is not None and self._said(line):
             self.repeated += 1
         elif line is None or self.end is not None:
@@ -135,7 +135,7 @@ class Index:
         self.damaged_before[len(self.pts)] = self.damaged_before.get(len(self.pts), 0) + 1
 
     def _said(self, line: Line) -> bool:
-        """Whether the same line came before."""
+        """Whether the same line was added before."""
         if isinstance(line, End):
             return line == self.end
         if isinstance(line, Section):
@@ -144,7 +144,7 @@ class Index:
         return i < len(self.pts) and self.pts[i] == line.pts and line == self.own_entry(i)
 
     def _follows(self, entry: Entry) -> bool:
-        """Whether `entry` may come next."""
+        """Whether `entry` is valid as the next one."""
         if entry.section not in self.sections:
             return False
         if self.pts and (entry.pts <= self.pts[-1] or entry.section < self.section_of[-1]):
@@ -157,7 +157,7 @@ class Index:
 
 
 def read_about(folder: Path) -> About:
-    """Raises `CaptureError` unless `folder` is a session of this version."""
+    """Reads the facts about the session in `folder`. Raises `CaptureError` unless it is one of this version."""
     path = own_file(folder, ABOUT)
     try:
         with path.open("rb") as file:
@@ -172,7 +172,7 @@ def read_about(folder: Path) -> About:
 
 
 class OtherVersionError(CaptureError):
-    """A session of another version: it must not be taken for a damaged one."""
+    """The session has another version, which must not be taken for damage."""
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -181,7 +181,7 @@ class _Version(msgspec.Struct, frozen=True):
 
 
 def read_index(folder: Path) -> Index:
-    """Reads the index once. Raises `CaptureError` if there is none."""
+    """Reads the index of the session in `folder`. Raises `CaptureError` if there is none."""
     index = Index(own_file(folder, INDEX))
     try:
         with index.path.open("rb") as file:

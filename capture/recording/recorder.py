@@ -34,11 +34,11 @@ QUEUE = 16
 BUSY = QUEUE // 4
 """With more than this in the queue, what is only convenient stands back."""
 PUT_SECONDS = 5.0
-"""A disk that takes nothing for so long has failed; a game is not held up any longer."""
+"""A disk that takes nothing for this long has failed. Then the game is not made to wait any longer."""
 FINISH_SECONDS = 15.0
-"""So long a recording that was stopped is held open for photoreal pictures of its last frames."""
+"""How long a stopped recording waits for the photoreal pictures of its last frames."""
 CLOSE_SECONDS = 30.0
-"""So long is waited at the end for the recording to be made whole."""
+"""How long `close` waits until the recording is completed."""
 LOOK_SECONDS = 0.2
 
 
@@ -71,14 +71,14 @@ class _Photo:
 
 
 class Recorder:
-    """Takes frames and photoreal pictures; `start`, `stop` and `save_replay` may be called from any thread."""
+    """Records frames and photoreal pictures. `start`, `stop` and `save_replay` may be called from any thread."""
 
     def __init__(self, about: About, *, lossless: bool, replay_seconds: float, replay_bytes: int,
                  reserve: int = RESERVE) -> None:
         self.about, self.lossless, self.reserve = about, lossless, reserve
         self.replay = Replay(replay_seconds, replay_bytes) if replay_seconds > 0 else None
         self.active = False
-        """Whether a recording was begun, and neither stopped nor ended by an error."""
+        """Whether a recording is running: it was begun, and neither stopped nor ended by an error."""
         self._queue: queue.Queue[Frame | _Photo | Callable[[], None]] = queue.Queue(QUEUE)
         # Counts that only the caller's side raises, and how much of them is written down.
         self._lost = self._photos_lost = self._told = self._photos_told = 0
@@ -98,7 +98,7 @@ class Recorder:
     # Called by the session's thread.
 
     def take(self, frame: Frame) -> None:
-        """Records a frame of the game; it must not change any more."""
+        """Records a frame of the game. The frame must not be changed afterwards."""
         if not self.active and self.replay is None:
             return
         try:
@@ -110,17 +110,17 @@ class Recorder:
             self._leave_out(frame.dropped, "")
 
     def take_photo(self, t_capture_ns: int, picture: NDArray[np.uint8]) -> None:
-        """Records the photoreal version (H, W, 3) u8 of the frame that was captured at `t_capture_ns`."""
+        """Records the photoreal picture, (H, W, 3) u8, of the frame that was captured at `t_capture_ns`."""
         self._photo_seen = time.monotonic()
         wanted = self.active or self.replay is not None or self._finish_by is not None
         if wanted and not self._put(_Photo(t_capture_ns, picture)):
-            self._photos_lost += 1  # a copy: the frame itself is recorded, and can be rendered again
+            self._photos_lost += 1  # it can be rendered again from the recorded frame
 
     def _put(self, item: Frame | _Photo) -> bool:
         if not self._worker.put(self._queue, item, self._patience):
             if self.lossless and self._patience:
                 self._trouble = f"frames are left out: nothing could be written for {PUT_SECONDS:.0f} s"
-            self._patience = 0.0  # the caller is not held up once for each frame
+            self._patience = 0.0  # the caller does not wait again for each frame
             return False
         self._patience = PUT_SECONDS if self.lossless else 0.0
         return True
@@ -131,21 +131,23 @@ class Recorder:
             self._trouble = f"frames are left out of the recording: {why}"
 
     def start(self, path: Path, *, numbered: bool = False) -> None:
-        """Begins to record to `path`, or if that is taken and it is `numbered`, to one like it.
+        """Begins a recording. Ends one that is running. Errors appear in `status`.
 
-        An error shows up in `status`. A recording that runs is ended.
+        Args:
+            path: the folder of the new session.
+            numbered: add a number to the path if it is taken.
         """
         self.active, self._trouble = True, ""
         lost, photos_lost = self._lost, self._photos_lost
         self._tell(lambda: self._start(path, numbered, lost, photos_lost))
 
     def stop(self) -> None:
-        """Ends the recording, if there is one, once the photoreal pictures of its last frames have come."""
+        """Ends the recording, if there is one, when the photoreal pictures of its last frames have come."""
         self.active, lost = False, self._lost
         self._tell(lambda: self._stop(lost))
 
     def save_replay(self, path: Path, *, numbered: bool = False) -> None:
-        """Writes what is remembered to `path`, beside all else; `numbered` as in `start`."""
+        """Saves the last seconds to `path`, while recording goes on. `numbered` is as in `start`."""
         self._tell(lambda: self._save(path, numbered))
 
     def _tell(self, what: Callable[[], None]) -> None:
@@ -156,11 +158,11 @@ class Recorder:
         return self.active and self._queue.qsize() > BUSY
 
     def _hear(self, saved: str, error: str) -> None:
-        """What became of a save."""
+        """Takes the result of a save."""
         self._saved, self._error = saved or self._saved, error or self._error
 
     def close(self) -> None:
-        """Ends the recording and the threads; waits for them, `CLOSE_SECONDS` at most."""
+        """Ends the recording and the threads. Waits for them up to `CLOSE_SECONDS`."""
         if self._over:
             return
         self.active = False
@@ -173,7 +175,7 @@ class Recorder:
 
     @property
     def status(self) -> RecorderStatus:
-        """How things stand at this moment."""
+        """The status now."""
         writer, replay, finishing = self._writer, self.replay, self._finish_by is not None
         told = RecorderStatus(
             photos_lost=self._photos_lost - self._photos_told, free_bytes=self._disk.free,
@@ -193,7 +195,7 @@ class Recorder:
         while not self._over:
             try:
                 self._step()
-            except Exception as error:  # thread boundary: what was begun is given up, and the next can be recorded
+            except Exception as error:  # thread boundary: this recording is given up, and the next can be recorded
                 self._fail(said(error))
 
     def _step(self) -> None:
@@ -269,7 +271,7 @@ class Recorder:
         self._watch_disk()
 
     def _watch_disk(self) -> None:
-        """Ends the recording, whole, if the disk is nearly full."""
+        """Completes the recording if the disk is nearly full."""
         if not self._disk.enough():
             self._finish()
             self._error, self.active = self._disk.trouble, False
@@ -292,7 +294,7 @@ class Recorder:
         self._tail, self._told = max(0, lost - self._told), max(lost, self._told)
 
     def _finish(self) -> None:
-        """Makes the recording whole."""
+        """Completes the recording."""
         if self._writer is None:
             return
         tail = self._new_losses() if self._finish_by is None else self._tail

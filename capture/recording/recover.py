@@ -1,4 +1,4 @@
-"""Mends a session that was cut short or damaged: keeps each frame of which every buffer is there and decodes.
+"""Repairs an interrupted or damaged session: keeps the frames of which every buffer can be decoded.
 
 What is good is copied, packet by packet and unchanged, into a new folder (`mend.py`), which is read back before it gets
 its name. Only then an unfinished `.part` goes away, and only if it holds no more than a crash spoils: the last moment.
@@ -19,10 +19,11 @@ from capture.recording.scan import Scan
 
 @dataclass(frozen=True)
 class Recovered:
-    """What came of it: frames kept and lost, frames whose facts were rebuilt, and where they are now.
+    """The result of a repair: numbers of frames, and paths.
 
-    `missing` is what a reader of `path` counts, too: frames that were lost in recording are among them. `lost` leaves
-    out those after the last frame of which the session itself has told. `left` is the original, where it was kept.
+    `missing` is the number that a reader of `path` counts; it includes the frames lost during recording. `lost` is that
+    number without the frames after the last one that the session itself reports. `left` is the path of the original, if
+    it was kept.
     """
 
     kept: int
@@ -35,7 +36,11 @@ class Recovered:
 
 
 def recover(path: Path, progress: Callable[[str], None] = lambda _: None) -> Recovered:
-    """Mends `path`, which may be a `.part`. Raises `CaptureError` if it is no session, in use, or cannot be written."""
+    """Repairs the session `path`, which may be a `.part`.
+
+    Raises:
+        CaptureError: it is no session, it is in use, or the copy cannot be written.
+    """
     path = absolute(path)
     folder = path if path.is_dir() else part_of(path)
     if not folder.is_dir():

@@ -1,6 +1,6 @@
-"""The last seconds in memory, compressed without loss and cheaply, so that they may be remembered all the time.
+"""Keeps the last seconds of a session in memory, compressed without loss by a fast codec.
 
-What is saved is encoded anew.
+They are encoded again when they are saved.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from capture.video.memory import QuickCoder, QuickDecoder
 
 @dataclass(frozen=True)
 class Kept:
-    """A picture in memory."""
+    """A compressed picture in memory."""
 
     packet: bytes
     coder: QuickCoder
@@ -29,14 +29,14 @@ class Kept:
 
 @dataclass(frozen=True)
 class KeptFrame:
-    """A frame in memory."""
+    """A frame with compressed buffers in memory."""
 
     entry: Entry
     buffers: Mapping[Kind, tuple[Encoding, Kept]]
 
     @property
     def pts(self) -> int:
-        """Its place, in milliseconds."""
+        """The time of the frame in the session, in milliseconds."""
         return self.entry.pts
 
     @property
@@ -47,7 +47,7 @@ class KeptFrame:
 
 @dataclass(frozen=True)
 class KeptPhoto:
-    """A photoreal picture in memory."""
+    """A compressed photoreal picture in memory."""
 
     pts: int
     picture: Kept
@@ -59,21 +59,21 @@ class KeptPhoto:
 
 
 class Replay:
-    """The newest frames and pictures, at most `seconds` of them and at most `limit` bytes; the oldest give way."""
+    """Keeps the newest frames and pictures: at most `seconds` of them, and at most `limit` bytes."""
 
     def __init__(self, seconds: float, limit: int) -> None:
         self.milliseconds, self.limit = round(seconds * 1000), limit
         self.items: deque[KeptFrame | KeptPhoto] = deque()
         self.bytes = 0
-        self._coders: dict[str, tuple[tuple[int, ...], QuickCoder]] = {}  # by track: shape of its pictures, coder
+        self._coders: dict[str, tuple[tuple[int, ...], QuickCoder]] = {}  # by track: shape of pictures, coder
 
     def add_frame(self, entry: Entry, buffers: Mapping[Kind, Buffer]) -> None:
-        """Remembers a frame."""
+        """Adds a frame."""
         kept = {kind: (b.encoding, self._keep(kind.name, picture_of(kind, b))) for kind, b in buffers.items()}
         self._add(KeptFrame(entry, kept))
 
     def add_photo(self, pts: int, picture: NDArray[np.uint8]) -> None:
-        """Remembers a photoreal picture (H, W, 3) u8."""
+        """Adds a photoreal picture, (H, W, 3) u8, at `pts` milliseconds."""
         self._add(KeptPhoto(pts, self._keep("photo", picture)))
 
     def _keep(self, track: str, picture: NDArray[Any]) -> Kept:
@@ -91,12 +91,12 @@ class Replay:
 
     @property
     def seconds(self) -> float:
-        """How far back it reaches."""
+        """The length of what is kept, in seconds."""
         return max(0, self.items[-1].pts - self.items[0].pts) / 1000 if self.items else 0.0
 
 
 def recoded(items: list[KeptFrame | KeptPhoto]) -> Iterator[CodedFrame | CodedPhoto]:
-    """What was remembered, one by one, encoded as a session's files hold it."""
+    """Encodes what was kept, one item at a time, for the files of a session."""
     frames, photos = FrameCoder(), PhotoCoder()
     decoders: dict[QuickCoder, QuickDecoder] = {}
 

@@ -1,4 +1,4 @@
-"""Writes the last seconds to disk from a thread of its own, so that the recording beside it loses nothing.
+"""Saves the last seconds to disk in a thread of its own, so that a recording at the same time loses nothing.
 
 Queue: `WAITING` saves wait while one is written; a further one is refused, with a sentence. Each holds what the replay
 held when it was asked for, mostly the same bytes.
@@ -22,10 +22,10 @@ from supervise.worker import Worker, said
 
 WAITING = 2
 CLOSE_SECONDS = 60.0
-"""So long is waited at the end for what is still to be written."""
+"""How long `close` waits until all saves are written."""
 LOOK_SECONDS = 0.05
 GIVE_WAY_SECONDS = 10.0
-"""How long one save gives way to a busy recorder, all together: then it takes its turn like everybody."""
+"""How long one save waits in all while the recorder is busy. Then it is written in any case."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,18 @@ class ReplaySaver:
         self._worker = Worker("replay saver", self._work)
 
     def save(self, path: Path, items: list[KeptFrame | KeptPhoto], *, numbered: bool) -> None:
-        """Writes `items` to `path`, after what waits already."""
+        """Queues a save of `items` to `path`."""
         if not self._worker.put(self._queue, _Save(path, items, numbered), 0.0):
             self.tell("", f"the last seconds were not saved: {WAITING + 1} saves are on their way, wait for one to end")
 
     def close(self) -> None:
-        """Waits, `CLOSE_SECONDS` at most, until all of it is written."""
+        """Waits up to `CLOSE_SECONDS` until all saves are written."""
         self._closing.set()
         if not self._worker.put(self._queue, None, CLOSE_SECONDS) or not self._worker.join(CLOSE_SECONDS):
             self.tell("", "the last seconds could not be saved in time: `realmaster recover` keeps what was written")
 
     def _work(self) -> None:
-        while (save := self._queue.get()) is not None:  # whoever makes this thread ends it so; it dies with the process
+        while (save := self._queue.get()) is not None:  # None ends the thread, which is a daemon
             try:
                 self._write(save)
             except Exception as error:  # thread boundary: the next save may succeed
@@ -73,14 +73,14 @@ class ReplaySaver:
                 writer.write(coded)
                 if not disk.enough():
                     break
-        except Exception:  # whatever it was, the part that is on disk can be recovered
+        except Exception:  # the part that is on disk can be recovered
             writer.abandon()
             raise
         writer.close()
         self.tell(writer.summary, disk.trouble)
 
     def _give_way(self, looks: int) -> int:
-        """Waits while the recorder is busy, for so many looks at most; returns how many are left."""
+        """Waits while the recorder is busy, for at most `looks` looks. Returns how many are left."""
         while looks and self.busy() and not self._closing.is_set():
             self._closing.wait(LOOK_SECONDS)
             looks -= 1

@@ -1,4 +1,4 @@
-"""Reads all that is in a session's folder, whatever its state, and tells the good frames from the bad."""
+"""Reads the folder of a session in any state, and finds its good frames."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLOR = "color"
 
 @dataclass(frozen=True)
 class Good:
-    """What is good in the session `path`: its frames in order, each of which says how many are missing before it."""
+    """The good frames of the session `path`, in order. `dropped` of each counts those missing before it."""
 
     path: Path
     about: About
@@ -29,11 +29,11 @@ class Good:
     entries: list[Entry]
     missing_after: int
     photos: dict[int, set[int]]
-    """By the number of the file, the times of its good pictures."""
+    """The times of the good photoreal pictures, in milliseconds, by the number of their file."""
 
     @property
     def missing(self) -> int:
-        """Frames that are missing in all."""
+        """The number of all missing frames."""
         return sum(entry.dropped for entry in self.entries) + self.missing_after
 
 
@@ -48,11 +48,11 @@ class Scan:
         self.times = {number: self._times(section) for number, section in self.sections.items()}
         self.photos = {number: self._decodable(track_file(PHOTO, number)) for number in self.names.get(PHOTO, [])}
         self.rebuilt = 0
-        """Good frames whose facts had to be rebuilt."""
+        """The number of good frames whose facts were rebuilt."""
         self._bad, self._bad_at_the_end = 0, 0
 
     def good(self) -> Good:
-        """The good frames. A picture without a line is a frame, too, and stands for a line that cannot be read."""
+        """Finds the good frames. A picture without a line counts as a frame, in place of an unreadable line."""
         kept: list[Entry] = []
         missing, last = 0, (0, -1)
         for entry, unread in self._all():
@@ -71,7 +71,7 @@ class Scan:
 
     @property
     def whole(self) -> bool:
-        """Whether there is nothing to mend, once `good` was asked for."""
+        """Whether nothing needs repair. Call `good` first."""
         index = self.index
         return index.end is not None and not (self._bad or self.rebuilt or index.damaged or index.repeated)
 
@@ -98,7 +98,7 @@ class Scan:
         yield None, max(0, self.index.unread_after - len(strays))
 
     def _strays(self) -> list[Entry]:
-        """Pictures without a line, the last first. Only their times are known; the first of them all is a cut."""
+        """Entries for the pictures without a line, the last first. They hold only times; the first is a cut."""
         known = set(self.index.pts)
         found = sorted((pts, number) for number, times in self.times.items() for pts in times - known)
         return [Entry(pts=pts, section=number, frame_id=i, t_capture_ns=pts * MS, t_game=pts / 1000, dt=0.0,
@@ -122,7 +122,7 @@ class Scan:
             return Index(self.path / INDEX)
 
     def _guessed(self) -> dict[int, Section]:
-        """Sections from the tracks alone: their names tell the buffers, their widths the encodings."""
+        """Rebuilds the sections from the tracks: the buffers from their names, the encodings from their widths."""
         sections: dict[int, Section] = {}
         for number in self.names.get(COLOR, []):
             width, height = self._size(track_file(COLOR, number))
@@ -144,7 +144,7 @@ class Scan:
             return 0, 0
 
     def _times(self, section: Section) -> set[int]:
-        """Times at which every track of a section has a picture that decodes."""
+        """The times, in ms, at which every track of a section has a picture that can be decoded."""
         found = [self._decodable(track_file(name, section.number)) for name in section.buffers]
         return {pts for pts in set[int].intersection(*found) if 0 <= pts <= MAX_PTS}
 

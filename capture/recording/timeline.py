@@ -1,4 +1,4 @@
-"""Where frames lie on a recording's own clock."""
+"""Gives frames their times in a recording."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from capture.frame import Frame
 from capture.recording.layout import MS
 
 REMEMBERED = 1024
-"""Frames whose places are known; far more than a session has on their way to becoming photoreal."""
+"""The number of frames whose times are kept. It is far more than a session has in rendering at a time."""
 MAX_GAP_MS = 3_600_000
-"""A clock that jumps by more than an hour has been set anew: the recording goes on where it was."""
+"""If a clock jumps by more than an hour, it was set. The recording then continues from its last time."""
 
 
 class Timeline:
-    """Gives frames rising places in milliseconds, by their capture time or by the game's clock."""
+    """Gives frames rising times in milliseconds, by their capture time or by the game's clock."""
 
     def __init__(self, clock: Literal["capture", "game"]) -> None:
         self.clock = clock
@@ -23,7 +23,7 @@ class Timeline:
         self._places: dict[int, int] = {}
 
     def place(self, frame: Frame) -> int:
-        """The place of the next frame: after all before it, also where the game begins anew."""
+        """The time of the next frame, in milliseconds. It is after all earlier ones, even if the game restarts."""
         now = frame.t_capture_ns // MS if self.clock == "capture" else round(frame.t_game * 1000)
         if self._origin is None or not 0 <= now - self._last_ms <= MAX_GAP_MS:
             self._origin = now - (self._last + 1)
@@ -34,5 +34,5 @@ class Timeline:
         return self._last
 
     def of(self, t_capture_ns: int) -> int | None:
-        """The place of the frame that was captured then; None if it has none, or too long ago."""
+        """The time of the frame captured at `t_capture_ns`; None if it has none, or is too old."""
         return self._places.get(t_capture_ns)

@@ -1,4 +1,4 @@
-"""Encodes frames and photoreal pictures for a session's tracks, each on its own."""
+"""Encodes frames and photoreal pictures for the tracks of a session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from capture.video.tracks import BIT_EXACT, LOSSLESS_RGB, NEAR_LOSSLESS, TrackEn
 
 @dataclass(frozen=True)
 class CodedFrame:
-    """A frame, encoded: its line, its section, a packet a track, and each track's encoder."""
+    """An encoded frame: its entry, its section, and the packet and the encoder of each track."""
 
     entry: Entry
     section: Section
@@ -30,7 +30,7 @@ class CodedFrame:
 
 @dataclass(frozen=True)
 class CodedPhoto:
-    """A photoreal picture, encoded."""
+    """An encoded photoreal picture."""
 
     pts: int
     packet: bytes
@@ -43,7 +43,7 @@ class CodedPhoto:
 
 
 class FrameCoder:
-    """Encodes frames; begins a new section whenever their size or set of buffers changes."""
+    """Encodes frames. Begins a new section when their size or their buffers change."""
 
     def __init__(self) -> None:
         self._section: Section | None = None
@@ -69,7 +69,7 @@ class FrameCoder:
 
 
 class PhotoCoder:
-    """Encodes the photoreal pictures; a new size gets a new encoder."""
+    """Encodes photoreal pictures. Makes a new encoder when their size changes."""
 
     def __init__(self, codec: tuple[str, str, dict[str, str]] = NEAR_LOSSLESS) -> None:
         self._codec = codec
@@ -77,7 +77,7 @@ class PhotoCoder:
         self._size = (0, 0)
 
     def code(self, picture: NDArray[np.uint8], pts: int) -> CodedPhoto:
-        """Encodes (H, W, 3) u8 RGB."""
+        """Encodes a picture, (H, W, 3) u8 RGB."""
         size = picture.shape[1], picture.shape[0]
         if self._encoder is None or size != self._size:
             self._encoder, self._size = TrackEncoder(self._codec, *size), size

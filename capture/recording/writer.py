@@ -1,4 +1,4 @@
-"""Writes coded frames into a session's folder, so that a crash at any moment costs a tenth of a second.
+"""Writes encoded frames into the folder of a session, so that a crash loses no more than a tenth of a second.
 
 Tracks are written out every `CLUSTER_MS` (`capture.video.tracks`); index lines go straight to the file.
 """
@@ -21,10 +21,15 @@ from capture.video.tracks import TrackEncoder, TrackFile
 
 
 class SessionWriter:
-    """A session being written to `path`; it has that name only once `close` has made it whole.
+    """Writes a session. It gets the name `path` when `close` has completed it. Its folder is locked until then.
 
-    Its folder is locked meanwhile. If the name is taken, a `numbered` one is followed by a number, and any other
-    refused: nothing is ever overwritten. Raises `CaptureError` if it cannot be written.
+    Args:
+        path: the path of the session. Nothing is ever overwritten.
+        about: the facts about the session.
+        numbered: add a number to `path` if it is taken.
+
+    Raises:
+        CaptureError: the path is taken, or the session cannot be written.
     """
 
     def __init__(self, path: Path, about: About, *, numbered: bool = False) -> None:
@@ -52,7 +57,7 @@ class SessionWriter:
         self.seconds = 0.0
 
     def write(self, coded: CodedFrame | CodedPhoto) -> None:
-        """Appends a frame, or a photoreal picture. Raises `CaptureError` when the disk will not have it."""
+        """Appends a frame or a photoreal picture. Raises `CaptureError` if it cannot be written."""
         try:
             if isinstance(coded, CodedFrame):
                 self._write_frame(coded)
@@ -88,7 +93,7 @@ class SessionWriter:
     def _write_photo(self, coded: CodedPhoto) -> None:
         pts = coded.pts - self._base
         if pts < 0:
-            return  # of a frame from before the recording
+            return  # it belongs to a frame from before the recording
         if self._photo is None or coded.encoder is not self._photo_encoder:
             if self._photo is not None:
                 self._photo.close()
@@ -100,13 +105,13 @@ class SessionWriter:
 
     def _line(self, line: Line) -> None:
         left = memoryview(encode_line(line) + b"\n")
-        while left:  # the system may write a part and return
+        while left:  # the system may write only a part
             left = left[self._index.write(left):]
 
     def close(self, dropped: int = 0) -> None:
-        """Makes the session whole and names it; `dropped` frames were lost after the last.
+        """Completes the session and gives it its name. `dropped` frames were lost after the last one.
 
-        Raises `CaptureError` if that fails; what is there stays.
+        Raises `CaptureError` if that fails. The files that exist stay.
         """
         try:
             self._close_files()
@@ -127,19 +132,19 @@ class SessionWriter:
 
     @property
     def summary(self) -> str:
-        """What it holds, in a sentence."""
+        """One sentence on what the session holds."""
         minute = self.bytes / 1e6 * 60 / max(self.seconds, 0.001)
         return (f"{self.path}: {self.frames} frames in {self.seconds:.1f} s, {self.lost} lost; "
                 f"{self.photos} photoreal; {self.bytes / 1e6:.0f} MB, {minute:.0f} MB a minute")
 
     def discard(self) -> None:
-        """Lets go and leaves nothing behind: no frame came."""
+        """Closes and removes the session, because no frame came."""
         self.abandon()
         with contextlib.suppress(OSError):
             remove(self.part)
 
     def abandon(self) -> None:
-        """Lets go after an error; the part that is on disk can be recovered."""
+        """Closes the files after an error. The part that is on disk can be recovered."""
         closers: list[Callable[[], None]] = [t.close for t in self._tracks.values()]
         closers += [self._photo.close] if self._photo else []
         for close in (*closers, self._index.close, self._lock.release):
