@@ -1,4 +1,4 @@
-"""Makes one video of its pieces, packets unchanged, with the sound that belongs to it."""
+"""Joins the pieces of a video without encoding them again, and adds its sound."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from capture.video.sound import Sound, Timed
 
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 FITTING = {".mp4": ("h264", "h265"), ".mov": ("prores", "h264", "h265"), ".mkv": ("ffv1", "h264", "h265", "prores")}
-"""Codecs that go into a file with this suffix; the first one is what it is made with unless told."""
+"""The codecs that fit a file with this suffix. The first one is the default."""
 
 
 @dataclass(frozen=True)
 class Film:
-    """What a video is apart from its pictures: its codec (see `CODECS`), about how many frames a second, a comment on
-    how it was made, and its sound."""
+    """Facts about a video: its codec (see `CODECS`), its frames per second (about), a comment on how it was made, and
+    its sound."""
 
     codec: str
     rate: Fraction
@@ -32,9 +32,9 @@ class Film:
 
 
 def join(pieces: Sequence[Path], target: Path, film: Film) -> list[str]:
-    """Writes `target`, whose suffix tells the format, from pieces of the codec and of one size.
+    """Joins pieces of one codec and one size into the file `target`, whose suffix gives the format.
 
-    Returns what of the sound is left out, a sentence each. Raises `VideoError`.
+    Returns one sentence for each part of the sound that is left out. Raises `VideoError` if joining fails.
     """
     container_format = FORMATS[target.suffix]
     with open_to_write(target, container_format) as out, ExitStack() as opened, told():
@@ -52,7 +52,7 @@ def join(pieces: Sequence[Path], target: Path, film: Film) -> list[str]:
 
 
 def _pictures(pieces: Sequence[Path], stream: Any, rate: Fraction) -> Iterator[Timed]:
-    """The packets of all pieces, each as long as it lasts until the next one."""
+    """The packets of all pieces. Each gets its duration, until the next packet."""
     waiting: Any = None
     for piece in pieces:
         with open_to_read(piece) as source:
@@ -73,7 +73,7 @@ def _seconds(packet: Any) -> Fraction:
 
 
 def pictures_in(path: Path) -> int:
-    """How many pictures a video holds. Raises `VideoError` if it cannot be read."""
+    """The number of pictures in a video. Raises `VideoError` if it cannot be read."""
     with open_to_read(path) as file, told():
         if not file.av.streams.video:
             raise VideoError("it has no pictures")

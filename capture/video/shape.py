@@ -17,7 +17,7 @@ from capture.errors import CaptureError
 
 _BESIDE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 ODDEST = 10
-"""Pixels that are said to be more than so many times as wide as high, or high as wide, are a damaged header's."""
+"""The largest ratio of a pixel's sides. A file that claims a larger one has a damaged header."""
 
 
 def main_stream(streams: Sequence[Any], name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The sound of a video, brought into another: copied where the new file takes its codec, else encoded as AAC."""
+"""Copies the sound of a video into another one. It is encoded as AAC if the codec does not fit the new file."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from capture.video.times import Timeline
 
 COPIED = {"mp4": {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"},
           "mov": {"aac", "ac3", "alac", "eac3", "mp3", "pcm_f32le", "pcm_s16be", "pcm_s16le", "pcm_s24le"}}
-"""Codecs that players expect in a format; in Matroska, whatever FFmpeg puts there."""
+"""The codecs that players expect in a format. Matroska takes all that FFmpeg can write into it."""
 AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000}
 LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
-"""Of AAC, by the number of channels; any other number is mixed to two."""
+"""The layouts of AAC by the number of channels. Any other number is mixed to two channels."""
 BITS_PER_CHANNEL = 96_000
 PAUSE = Fraction(1, 20)
 USUAL_PACKET = Fraction(1024, 48_000)
 Timed = tuple[Fraction, Any]
-"""A packet, and the second that it is for."""
+"""The time of a packet, in seconds, and the packet."""
 
 
 @dataclass(frozen=True)
 class Sound:
-    """All sound tracks of `path`, from `start` to `stop` seconds (None: its end) of the file's own time."""
+    """All sound tracks of the file `path` from `start` to `stop`, in seconds of the file's time (None: its end)."""
 
     path: Path
     start: Fraction
     stop: Fraction | None
 
     def tracks(self, target: Any, container_format: str, opened: ExitStack) -> tuple[list[Iterator[Timed]], list[str]]:
-        """Adds the tracks to PyAV container `target`; returns the packets of each, and what cannot be kept.
+        """Adds the tracks to the PyAV container `target`. Returns the packets of each, and notes on what is left out.
 
         Raises `VideoError` if the file is gone.
         """
@@ -55,7 +55,7 @@ class Sound:
         return packets, left_out
 
     def _placed(self, source: Any) -> Iterator[Timed]:
-        """The packets of a stream in the range; what is cut off or damaged ends it."""
+        """The packets of a stream in the range, up to the first damage."""
         container = source.container
         times = Timeline(container.format.name, USUAL_PACKET)
         packets = container.demux(source)
@@ -96,7 +96,7 @@ class Sound:
 
 
 def _aac(source: Any, target: Any) -> tuple[Any, Any]:
-    """A stream of AAC, and what brings the sound of `source` into its form."""
+    """Adds an AAC stream, and makes the resampler that converts the sound of `source` for it."""
     rate = source.codec_context.sample_rate
     rate = rate if rate in AAC_RATES else 48_000
     channels = source.codec_context.layout.nb_channels

@@ -28,10 +28,17 @@ SHORT_OF_END = {"matroska,webm": Fraction(0), "avi": Fraction(0), "flv": Fractio
 
 
 class VideoSource:
-    """The film in `path`, upright, with square pixels, from `start` to `stop` seconds (0 for the end).
+    """Reads the video in a file. Its pictures are upright and have square pixels.
 
-    Frames that do not decode are counted as dropped, and so are those that are missing where the file was cut off.
-    Raises `CaptureError` if there is no video to show.
+    Frames that cannot be decoded, or that are missing because the file was truncated, count as dropped.
+
+    Args:
+        path: the file.
+        start: where to begin, in seconds from the first picture.
+        stop: where to end, in seconds from the first picture; 0 for the end of the file.
+
+    Raises:
+        CaptureError: the file cannot be read, or shows no video.
     """
 
     trouble = ""

@@ -84,7 +84,7 @@ class TrackFile:
 
 
 class TrackReader:
-    """Pictures of one file by their `pts`, which must be asked for in rising order, or after `seek`.
+    """Reads the pictures of a track by their `pts`. They must be read in rising order, except after `seek`.
 
     Raises `CaptureError` if the file cannot be read.
     """
@@ -118,9 +118,9 @@ class TrackReader:
                 raise CaptureError(f"{self.path} has no picture at {pts} ms: `realmaster recover` mends the session")
 
     def until(self, pts: int) -> tuple[int, NDArray[Any]] | None:
-        """The newest picture up to `pts` and its time, if there is one since the last that was asked for.
+        """The newest picture up to `pts` ms, and its time in ms; None if there is none since the last one read.
 
-        Raises `CaptureError` if it is broken.
+        Raises `CaptureError` if it is damaged.
         """
         newest = None
         try:
