@@ -210,7 +210,7 @@ class CaptureGame(Watching, frozen=True, kw_only=True):
     ring: str = ""
     """Name of the ring (shared memory) to publish, as for `realmaster check-plugin`. If not given, the game's name."""
     profile: Path | None = None
-    """TOML file with facts about this game. If not given, the one in engine_plugins/opengl/profiles that fits."""
+    """TOML file with facts about this game. If not given, the game's in engine_plugins/opengl/profiles."""
 
     @property
     def name(self) -> str:
@@ -284,7 +284,7 @@ class Render(Settings, frozen=True):
     """Replace an existing output once the new one is complete. The input is never replaced."""
     size: tuple[Side, Side] | None = None
     """Width and height of the output in pixels, with black bars if the shapes differ. If not given, the input's size.
-    Codecs for players need even sides: an odd side gets one line more."""
+    Codecs for players need even sides, so an odd side gets one more line."""
     fps: Annotated[float, msgspec.Meta(ge=0, le=1000)] = 0.0
     """Constant frames a second of the output; frames are left out or repeated. 0 keeps the input's times."""
     start: Seconds = 0.0
@@ -338,7 +338,7 @@ class Doctor(Settings, frozen=True):
     """Check this machine and say what to do about what is missing."""
 
     port: Port = 8188
-    """Port of the page, which is checked to be free."""
+    """Port of the page to check."""
 
 
 class Keys(Settings, frozen=True):

@@ -42,7 +42,7 @@ class Train(Settings, frozen=True):
     reference_scale: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
     """For a large model: factor by which the game's frames are shrunk; 2 costs a quarter."""
     reference_reach: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    """For a large model in one_way: distance, in latent frames, over which a frame sees the reference."""
+    """For a large model in one_way: a frame sees only reference frames up to this many latent frames away."""
     guides: bool = False
     """For a large model: add the game's normals and depth as a second reference. Rendering then needs them too."""
     features: Path | None = None
