@@ -1,1 +1,1 @@
-"""The preview page: before and after, side by side, on loopback."""
+"""The preview page: it shows the game and the photoreal picture side by side, on loopback only."""

@@ -1,4 +1,4 @@
-"""Who may come in to the page: its token, its own origin, and a bounded number of connections with deadlines.
+"""Decides who may use the page: checks token and origin, and limits the number and the time of connections.
 
 The page shows what the user plays and can record it. So every request, except for `OPEN_PATHS`, must carry the token
 that is part of the printed address. Web pages of other origins are refused, and so are frames around the page.
@@ -22,15 +22,15 @@ from aiohttp.typedefs import Handler
 from realmaster.errors import UserError
 
 MAX_CONNECTIONS = 64
-"""Open connections at most; when one more comes, the one that has been idle for longest is closed."""
+"""The most open connections. When one more comes, the one that has been idle for longest is closed."""
 IDLE_SECONDS = 10.0
 """How long a connection may stay open without a complete request, before its first one or between two."""
 HANDLER_SECONDS = 10.0
 """How long an answer may take, if its reader is slow; WebSockets have heartbeats instead."""
 LOOK_SECONDS = 1.0
-"""How often idle connections are looked for, and how long to wait when the process has no file handle left."""
+"""How often idle connections are closed, and how long to wait when the process has no file handle left."""
 OPEN_PATHS = "/static/", "/metrics"
-"""What needs no token: files that everybody has, and figures without pictures or names."""
+"""Paths that need no token: the page's own files, and metrics, which hold no pictures and no names."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -44,7 +44,7 @@ HEADERS = {
 
 
 def loopback(host: str) -> str:
-    """`host` if it names this machine alone: `localhost`, or a loopback address, IPv6 with or without brackets.
+    """Returns `host` if only this machine can reach it: `localhost`, or a loopback address (IPv6 may have brackets).
 
     Raises:
         UserError: it is another address, or not an address.
@@ -98,7 +98,7 @@ def _new_token(path: Path) -> str:
 
 
 class Door:
-    """Listens for the page's server, and knows for each open connection until when it may be idle."""
+    """Listens for the page's server, checks requests against `token`, and closes idle connections."""
 
     def __init__(self, token: str) -> None:
         self.token = token
@@ -107,12 +107,12 @@ class Door:
         self._tasks: list[asyncio.Task[None]] = []
 
     def address(self, host: str, port: int, path: str = "/") -> str:
-        """The address of `path` with the token in it, as a browser takes it."""
+        """The address of `path` with the token, for a browser."""
         return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}?token={self.token}"
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuses what is not for this page's user, and bounds the time of what is."""
+        """Refuses requests without the token or from other origins, and limits the time of the others."""
         transport = request.transport
         if transport is not None:
             self._busy.add(transport)
@@ -148,7 +148,7 @@ class Door:
         response.headers.update(HEADERS)
 
     async def open(self, server: web.Server, host: str, port: int) -> int:
-        """Starts to listen on `host`, a loopback name; returns the port. Raises `OSError` if it is taken."""
+        """Listens on `host`, a loopback name. Returns the port. Raises `OSError` if the port is taken."""
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, kind, protocol, _, address = found[0]
@@ -165,7 +165,7 @@ class Door:
         return int(listener.getsockname()[1])
 
     async def close(self) -> None:
-        """Stops to listen; open connections stay until their server ends them."""
+        """Stops listening. Open connections stay until the server ends them."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

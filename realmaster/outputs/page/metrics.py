@@ -1,6 +1,7 @@
-"""The status as metrics for Prometheus and whatever reads its text format.
+"""Gives the status as metrics in Prometheus' text format.
 
-A figure that is not known is absent, never 0: an alert on a full disk must not fire when nothing is recorded.
+A value that is not known is left out and never 0, because an alert on a full disk must not fire while nothing is
+recorded.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class StatsCollector(Collector):
         self.stats, self.now = stats, now
 
     def collect(self) -> Iterator[Metric]:
-        """One family a figure."""
+        """Gives one metric family for each value."""
         yield CounterMetricFamily("realmaster_frames_read", "Frames read from the source.", self.stats.read)
         yield CounterMetricFamily("realmaster_frames_shown", "Frames shown.", self.stats.shown)
         dropped = CounterMetricFamily("realmaster_frames_dropped", "Frames dropped, by cause.", labels=["cause"])
@@ -39,7 +40,7 @@ class StatsCollector(Collector):
             yield family
 
     def _gauges(self) -> dict[str, tuple[str, float]]:
-        """(description, value) by name."""
+        """The description and the value of each known metric, by name."""
         stats = self.stats
         found: dict[str, tuple[str, float]] = {
             "fps_in": ("Frames read a second.", stats.rate_in.value(self.now)),
@@ -64,7 +65,7 @@ class StatsCollector(Collector):
 
 
 def metrics_text(stats: Stats, now: float) -> bytes:
-    """`stats` in Prometheus' text format; times are seconds."""
+    """`stats` in Prometheus' text format. Times are in seconds."""
     registry = CollectorRegistry()
     registry.register(StatsCollector(stats, now))
     return generate_latest(registry)

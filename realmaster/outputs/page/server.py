@@ -46,13 +46,13 @@ MAX_WIDTH = 1280
 """Game frames wider than this are scaled down for the page."""
 MAX_VIEWERS = 8
 MAX_SAID = 16384
-"""Bytes in what the page says at once, at most."""
+"""The most bytes in a message from the page."""
 STATUS_SECONDS = 0.5
 CLOSE_SECONDS = 5.0
 
 
 def _jpeg(image: NDArray[np.uint8]) -> bytes:
-    """JPEG of (H, W, 3) RGB or (H, W, 4) RGBA."""
+    """Encodes a picture, (H, W, 3) u8 RGB or (H, W, 4) u8 RGBA, as JPEG."""
     if image.shape[1] > MAX_WIDTH:
         image = fit(image, MAX_WIDTH, round(image.shape[0] * MAX_WIDTH / image.shape[1]))
     bgr = cv2.cvtColor(image, cv2.COLOR_RGBA2BGR if image.shape[2] == 4 else cv2.COLOR_RGB2BGR)
@@ -61,7 +61,7 @@ def _jpeg(image: NDArray[np.uint8]) -> bytes:
 
 
 def encode_pair(number: int, shown: Shown) -> bytes:
-    """One binary message for the page."""
+    """Encodes a frame as one binary message for the page."""
     game = _jpeg(shown.frame.buffers[Kind.COLOR].data)
     photo = b"" if shown.photo is None else _jpeg(shown.photo)
     header = json.dumps({"id": number, "game": len(game)}).encode()
@@ -70,17 +70,17 @@ def encode_pair(number: int, shown: Shown) -> bytes:
 
 @dataclass(frozen=True)
 class Controls:
-    """What the page may do besides looking: record, and seek; None where there is nothing to."""
+    """What the page controls: a recording and a played session. Each is None if there is none."""
 
     recording: Recording | None = None
     playing: PlayedSession | None = None
 
     def facts(self) -> dict[str, object]:
-        """What the page has to know to show the right controls."""
+        """What the page needs to show its controls: length and position in seconds, if a session is played."""
         return {"length": self.playing.seconds, "position": self.playing.position} if self.playing else {}
 
     def obey(self, said: dict[str, object]) -> None:
-        """Does what the page asks for."""
+        """Carries out a message from the page."""
         if self.recording is not None and said.get("record") is True:
             self.recording.toggle()
         if self.recording is not None and said.get("save") is True:
