@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
-import tomli_w
 
 from realmaster.errors import UserError
 
@@ -90,12 +89,14 @@ def home(name: str) -> Path:
 
 
 def as_toml(settings: msgspec.Struct) -> str:
-    """The effective settings, as `from_toml` reads them; names of files that are not UTF-8 are written with escapes."""
+    """The effective settings, as `from_toml` reads them; names of files that are not UTF-8 are written with escapes.
+
+    Each setting is one line, so that a line can be left out or compared: no library writes lists so.
+    """
     plain = msgspec.to_builtins(settings, enc_hook=lambda path: printable(str(path)))
-    return tomli_w.dumps(_given(plain))
-
-
-def _given(table: dict[str, Any]) -> dict[str, Any]:
-    """A table without what is not given: TOML has no word for nothing."""
-    return {key: _given(value) if isinstance(value, dict) else value for key, value in table.items()
-            if value is not None}
+    flat = {k: v for k, v in plain.items() if v is not None and not isinstance(v, dict)}
+    tables = {k: {n: w for n, w in v.items() if w is not None} for k, v in plain.items() if isinstance(v, dict)}
+    lines = [f"{k} = {msgspec.json.encode(v).decode()}" for k, v in flat.items()]
+    for name, table in tables.items():
+        lines += ["", f"[{name}]", *(f"{k} = {msgspec.json.encode(v).decode()}" for k, v in table.items())]
+    return "\n".join(lines) + "\n"
