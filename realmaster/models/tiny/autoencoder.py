@@ -22,21 +22,9 @@ from torch.nn import functional as F
 
 from realmaster.errors import UserError
 from realmaster.models.tensor_files import save_tensors
+from realmaster.models.tiny.codec import ResBlock
 
 TEMPORAL, SPATIAL, LATENT_CHANNELS = 4, 8, 32
-
-
-class ResBlock(nn.Module):
-    """Two 3x3 convolutions around a skip."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.a = nn.Conv2d(channels, channels, 3, padding=1)
-        self.b = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.b.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.b(F.relu(self.a(F.relu(x))))
 
 
 class MemoryBlock(nn.Module):
